@@ -1,0 +1,3 @@
+//! FHIR R4 bytes and values: resource tree, dates, references, issues.
+//!
+//! Source: FHIR R4 (4.0.1).
