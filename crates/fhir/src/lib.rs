@@ -1,3 +1,5 @@
 //! FHIR R4 bytes and values: resource tree, dates, references, issues.
 //!
 //! Source: FHIR R4 (4.0.1).
+
+pub mod json;
