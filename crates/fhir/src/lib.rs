@@ -2,4 +2,7 @@
 //!
 //! Source: FHIR R4 (4.0.1).
 
+pub mod date;
+pub mod issue;
 pub mod json;
+pub mod reference;
