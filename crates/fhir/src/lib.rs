@@ -7,3 +7,4 @@ pub mod date;
 pub mod issue;
 pub mod json;
 pub mod reference;
+pub mod xml;

@@ -40,3 +40,15 @@ fn every_example_has_the_structure_of_its_type() {
     }
     assert!(unexpected.is_empty(), "{}", unexpected.join("\n"));
 }
+
+#[test]
+fn every_example_survives_xml_and_back() {
+    for (name, content) in examples("every_example_survives_xml_and_back") {
+        let doc = Doc::parse(content).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let xml = fhir::xml::from_json(doc.root());
+        let json = fhir::xml::to_json(xml.as_bytes())
+            .unwrap_or_else(|issues| panic!("{name}: {issues:#?}"));
+        let again = Doc::parse(json).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(doc.root().same_value(again.root()), "{name} changed: {}", again.text());
+    }
+}

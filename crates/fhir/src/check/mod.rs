@@ -12,11 +12,14 @@
 
 mod path;
 mod primitive;
-mod suggest;
+pub(crate) mod suggest;
 mod walk;
 
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::Node;
+
+pub(crate) use path::At;
+pub(crate) use walk::quoted;
 
 /// Issues reported for one resource; a last one says that there are more.
 pub const ISSUES_MAX: usize = 100;

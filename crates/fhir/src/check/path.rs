@@ -2,7 +2,7 @@
 
 /// One step of the way from the resource to an element.
 #[derive(Clone, Copy)]
-pub(super) struct At<'p> {
+pub(crate) struct At<'p> {
     parent: Option<&'p At<'p>>,
     name: &'p str,
     item_idx: Option<usize>,

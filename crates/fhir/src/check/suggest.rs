@@ -7,7 +7,7 @@ const NAME_LENGTH_MAX: usize = 64;
 
 /// The JSON name of `ty` that is nearest to `name`, when one is near enough to be a slip: up to two
 /// letters differ, or only the case, or a choice lacks its type.
-pub(super) fn nearest(ty: TypeId, name: &str) -> Option<&'static str> {
+pub(crate) fn nearest(ty: TypeId, name: &str) -> Option<&'static str> {
     if name.len() > NAME_LENGTH_MAX {
         return None;
     }

@@ -461,7 +461,7 @@ fn kind_name(kind: Kind) -> &'static str {
 }
 
 /// A name from the input, cut to a length that does no harm in a message.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("'{}'", shortened(name))
 }
 
