@@ -6,5 +6,6 @@ pub mod check;
 pub mod date;
 pub mod issue;
 pub mod json;
+pub mod json_patch;
 pub mod reference;
 pub mod xml;
