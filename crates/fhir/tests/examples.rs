@@ -28,17 +28,14 @@ fn every_example_has_the_structure_of_its_type() {
             found.push((name.clone(), issue));
         }
     }
-    let mut unexpected = Vec::new();
-    for (name, issue) in found {
-        let listed = EXCEPTIONS.lines().any(|line| {
-            let mut fields = line.split('\t');
-            fields.next() == Some(name.as_str()) && fields.next() == Some(&issue.expression)
-        });
-        if !listed {
-            unexpected.push(format!("{name}\t{}\t{}", issue.expression, issue.text));
-        }
+    if found.is_empty() && suites::folder().is_none() {
+        return;
     }
-    assert!(unexpected.is_empty(), "{}", unexpected.join("\n"));
+    let found: Vec<String> =
+        found.iter().map(|(name, issue)| format!("{name}\t{}", issue.expression)).collect();
+    let listed: Vec<&str> =
+        EXCEPTIONS.lines().filter_map(|line| line.rsplit_once('\t')).map(|l| l.0).collect();
+    assert_eq!(found, listed, "examples-exceptions.txt lists what is found, in this order");
 }
 
 #[test]
@@ -50,5 +47,19 @@ fn every_example_survives_xml_and_back() {
             .unwrap_or_else(|issues| panic!("{name}: {issues:#?}"));
         let again = Doc::parse(json).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(doc.root().same_value(again.root()), "{name} changed: {}", again.text());
+    }
+}
+
+/// Patients of a generator that others wrote, as transaction Bundles.
+#[test]
+fn every_synthea_bundle_has_the_structure_of_its_types() {
+    let test = "every_synthea_bundle_has_the_structure_of_its_types";
+    let Some(folder) = suites::folder_for_test(test) else { return };
+    let archive = folder.join("synthea-r4-2019/synthea-r4-2019-give.tar.zst");
+    for (name, content) in suites::tar_zst(&archive).expect("a readable archive") {
+        if name.ends_with(".json") {
+            let doc = Doc::parse(content).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(fhir::check::check_resource(doc.root()), [], "{name}");
+        }
     }
 }

@@ -31,7 +31,8 @@ pub const STRING_LENGTH_MAX: usize = 1024 * 1024;
 ///
 /// Shape: at most [`ISSUES_MAX`] issues in document order, missing elements after what is there,
 /// then one of severity information when there are more. Resources within (contained, entries of a
-/// Bundle, Parameters) are checked in their place.
+/// Bundle, Parameters) are checked in their place. A reference to a type that the element does not
+/// allow is a warning; all else is an error.
 /// Source: FHIR R4 json.html, resource.html.
 /// Errors: none; no input panics.
 pub fn check_resource(resource: Node<'_>) -> Vec<Issue> {

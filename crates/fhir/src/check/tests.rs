@@ -274,6 +274,27 @@ fn contained_resources_obey_their_rules() {
 }
 
 #[test]
+fn a_reference_to_another_type_is_a_warning() {
+    let encounter = |reference: &str| {
+        let text = format!(
+            r#"{{"resourceType":"Encounter","status":"finished","class":{{"code":"AMB"}},
+                "subject":{{"reference":"{reference}"}}}}"#
+        );
+        check_resource(Doc::parse(text).expect("JSON").root())
+    };
+    for fine in ["Patient/1", "urn:uuid:1", "#p", "https://example.org/x/Other/1", "Group?a=b"] {
+        assert_eq!(encounter(fine), [], "{fine}");
+    }
+    for wrong in ["Practitioner/1", "https://example.org/fhir/Device/1/_history/2", "Nope/1"] {
+        let issues = encounter(wrong);
+        assert_eq!(issues.len(), 1, "{wrong}");
+        assert_eq!(issues[0].severity, Severity::Warning);
+        assert_eq!(issues[0].expression, "Encounter.subject.reference");
+        assert!(issues[0].text.contains("point to Group, Patient"), "{}", issues[0].text);
+    }
+}
+
+#[test]
 fn the_list_of_issues_has_an_end() {
     let names = |n: usize| {
         let names = vec![r#"{"x":1}"#; n].join(",");

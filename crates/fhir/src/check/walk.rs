@@ -4,8 +4,9 @@ use fhir_tables::{ElementDef, ResourceType, TypeId, TypeKind, TypeRef, ValueSetI
 
 use super::path::At;
 use super::{ISSUES_MAX, primitive, suggest};
-use crate::issue::{Issue, IssueType};
+use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Kind, Node};
+use crate::reference::Reference;
 
 /// Where a resource stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -263,6 +264,9 @@ impl Walk {
                     return self.issue(IssueType::Structure, at, text);
                 }
                 self.object(value, ty, at);
+                if ty == TypeId::REFERENCE && !type_ref.targets.is_empty() {
+                    self.target(value, type_ref.targets, at);
+                }
                 if let Some(value_set) = element.binding {
                     self.concept(value, ty, value_set, at);
                 }
@@ -325,6 +329,39 @@ impl Walk {
                 value_set.systems().join(" or ")
             );
             self.issue(IssueType::CodeInvalid, at, text);
+        }
+    }
+
+    /// A literal reference that names the type it points to names one that the element allows; a
+    /// warning otherwise.
+    fn target(&mut self, value: Node<'_>, targets: &[ResourceType], at: &At<'_>) {
+        let Some(node) = value.get("reference") else { return };
+        let Some(text) = node.as_str() else { return };
+        let name = match Reference::parse(&text) {
+            Reference::Relative { ty, .. }
+            | Reference::Absolute { ty, .. }
+            | Reference::Conditional { ty, .. } => ty,
+            _ => return,
+        };
+        let found = ResourceType::from_name(name);
+        // An absolute URL may end like a reference and point to something else.
+        let is_other = match found {
+            Some(found) => !targets.contains(&found),
+            None => matches!(Reference::parse(&text), Reference::Relative { .. }),
+        };
+        if is_other {
+            let names: Vec<&str> = targets.iter().map(|ty| ty.name()).collect();
+            let text = format!(
+                "a reference to {} has no place here: point to {}",
+                quoted(name),
+                names.join(", ")
+            );
+            // Examples of the specification itself break this, and a store can live with it.
+            let at = at.child("reference");
+            if self.issues.len() <= ISSUES_MAX {
+                let issue = Issue::error(IssueType::Structure, at.expression(), text);
+                self.issues.push(Issue { severity: Severity::Warning, ..issue });
+            }
         }
     }
 
