@@ -1,7 +1,3 @@
-//! What the standard library lacks and every layer may use: encodings and Merkle trees.
+//! What the standard library lacks and every layer may use: identifiers, encodings, Merkle trees.
 //!
 //! No I/O, clock or randomness: callers hand in time and random bytes.
-
-pub mod hex;
-pub mod merkle;
-pub mod varint;

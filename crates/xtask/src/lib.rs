@@ -5,6 +5,7 @@
 
 pub mod ci;
 pub mod codegen;
+pub mod suites;
 pub mod tidy;
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,0 @@
-//! What tests of several crates share. For development only.
-
-pub mod suites;

@@ -1,0 +1,38 @@
+//! FHIRPath: read, compile, evaluate, and patch.
+//!
+//! An expression is parsed and compiled once ([`Expr::compile`]) and then evaluated over the
+//! read-only tree of `fhir::json` as often as needed, without copying elements.
+//!
+//! Source: FHIRPath N1 (<http://hl7.org/fhirpath/N1>), FHIR R4 fhirpath.html and fhirpatch.html.
+//! Not here: terminology, profiles and fetching, which the caller lends through [`Env`].
+
+mod ast;
+mod compare;
+mod compile;
+mod decimal;
+mod env;
+mod error;
+mod eval;
+mod expr;
+mod function;
+mod html;
+mod item;
+mod lexer;
+pub mod limits;
+mod meter;
+mod parser;
+mod quantity;
+mod temporal;
+mod types;
+
+pub use ast::{Ast, AstKind, BinaryOp, Literal, TypeName, Unit};
+pub use compile::Options;
+pub use decimal::Decimal;
+pub use env::{Env, Judge, Resolve, Trace};
+pub use error::{Error, ErrorKind};
+pub use expr::Expr;
+pub use item::Item;
+pub use parser::parse;
+pub use quantity::Quantity;
+pub use temporal::{Date, DateTime, Precision, Time};
+pub use types::SystemType;

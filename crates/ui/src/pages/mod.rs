@@ -1,8 +1,0 @@
-//! Pages outside the chart.
-
-pub mod account;
-pub mod error;
-pub mod login;
-pub mod patients;
-pub mod raw;
-pub mod today;
