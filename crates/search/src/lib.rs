@@ -3,5 +3,21 @@
 //!
 //! Source: FHIR R4 search.html. No SQL and no storage here.
 
+pub mod index;
+pub mod matcher;
+pub mod normalize;
+pub mod pack;
+pub mod params;
+pub mod parse;
 pub mod query;
+pub mod sort;
 pub mod value;
+
+mod convert;
+mod decimal;
+mod path;
+mod plan;
+mod suggest;
+
+pub use index::{index, index_kept};
+pub use normalize::normalize;

@@ -1,3 +1,7 @@
-//! What the standard library lacks and every layer may use: identifiers, encodings, Merkle trees.
+//! What the standard library lacks and every layer may use: encodings and Merkle trees.
 //!
 //! No I/O, clock or randomness: callers hand in time and random bytes.
+
+pub mod hex;
+pub mod merkle;
+pub mod varint;

@@ -5,7 +5,6 @@
 
 pub mod ci;
 pub mod codegen;
-pub mod suites;
 pub mod tidy;
 
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 #[test]
 fn generated_files_are_up_to_date() {
-    let Some(suites) = xtask::suites::folder_for_test("generated_files_are_up_to_date") else {
+    let Some(suites) = case_kit::suites::folder_for_test("generated_files_are_up_to_date") else {
         return;
     };
     for file in xtask::codegen::generate(&suites).expect("definitions that fit the tables") {

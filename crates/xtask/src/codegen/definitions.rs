@@ -1,8 +1,6 @@
 //! The conformance resources in the packages, by kind.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
@@ -43,19 +41,11 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The JSON files of a package by file name.
 fn package(path: &Path) -> Result<BTreeMap<String, Value>, String> {
-    let fail = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let file = File::open(path).map_err(|error| fail(&error))?;
-    let decoder = zstd::Decoder::new(file).map_err(|error| fail(&error))?;
-    let mut archive = tar::Archive::new(decoder);
     let mut files = BTreeMap::new();
-    for entry in archive.entries().map_err(|error| fail(&error))? {
-        let mut entry = entry.map_err(|error| fail(&error))?;
-        let name = entry.path().map_err(|error| fail(&error))?.to_string_lossy().into_owned();
+    for (name, text) in case_kit::suites::tar_zst(path)? {
         if !name.ends_with(".json") {
             continue;
         }
-        let mut text = Vec::new();
-        entry.read_to_end(&mut text).map_err(|error| fail(&error))?;
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
         let json = serde_json::from_slice(text)
             .map_err(|error| format!("{}: {name}: {error}", path.display()))?;

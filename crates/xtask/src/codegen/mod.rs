@@ -28,7 +28,7 @@ pub const FOLDER: &str = "crates/fhir-tables/src/generated";
 ///
 /// Errors: no test data, unreadable packages, or definitions that the tables cannot express.
 pub fn write() -> Result<(), String> {
-    let suites = crate::suites::folder().ok_or("no suites: set VITAE_SUITES to their folder")?;
+    let suites = case_kit::suites::folder().ok_or("no suites: set VITAE_SUITES to their folder")?;
     for file in generate(&suites)? {
         let path = crate::workspace_root().join(FOLDER).join(file.name);
         std::fs::write(&path, &file.text).map_err(|error| format!("{}: {error}", file.name))?;

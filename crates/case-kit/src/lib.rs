@@ -1,0 +1,3 @@
+//! What tests of several crates share. For development only.
+
+pub mod suites;

@@ -1,0 +1,128 @@
+//! What the search parameters of a type find in a resource.
+//!
+//! Source: FHIR R4 search.html; expressions from the SearchParameter resources.
+//! `_id` and `_lastUpdated` are not here: they belong to the version, not to its content.
+
+use fhir::json::{Kind, Node};
+use fhir_tables::ResourceType;
+
+use crate::convert::{Context, names_type};
+use crate::plan::{Edge, Filter, Place, Tree, plan};
+use crate::value::{IndexValue, Indexed, ParamId};
+
+/// All index values of a resource, in order of its elements; equal values may repeat.
+///
+/// `base_url` has no slash at the end; absolute references under it are local.
+/// A token or reference element that is there and has nothing to compare gives
+/// `TokenText("")`, so that `:missing` sees it.
+/// Errors: none; what does not fit its type finds nothing.
+pub fn index(rt: ResourceType, resource: Node<'_>, base_url: &str) -> Vec<Indexed> {
+    run(rt, resource, base_url, true)
+}
+
+/// Like [`index`], without the kinds that a store does not keep: `TokenText` with words, `OfType`
+/// and `Composite`.
+pub fn index_kept(rt: ResourceType, resource: Node<'_>, base_url: &str) -> Vec<Indexed> {
+    run(rt, resource, base_url, false)
+}
+
+/// Parameters of a type that cannot be indexed although R4 gives an expression.
+pub fn unplanned(rt: ResourceType) -> &'static [ParamId] {
+    &plan(rt).unplanned
+}
+
+fn run(rt: ResourceType, resource: Node<'_>, base_url: &str, full: bool) -> Vec<Indexed> {
+    let cx = Context { resource, base_url, full };
+    let mut out = Vec::with_capacity(32);
+    plan(rt).tree.walk(0, resource, &cx, &mut out);
+    out
+}
+
+impl Tree {
+    fn walk<'a>(&self, at: u32, node: Node<'a>, cx: &Context<'a>, out: &mut Vec<Indexed>) {
+        let place = &self.places[at as usize];
+        for (param, convert) in &place.actions {
+            convert.run(*param, node, cx, out);
+        }
+        if cx.full {
+            place.find_composites(node, cx, out);
+        }
+        for (param, names) in &place.not_false {
+            let is = names.iter().any(|n| node.get(n).is_some_and(|v| v.as_bool() != Some(false)));
+            let code = Some(if is { "true" } else { "false" }.to_owned());
+            out.push(Indexed { param: *param, value: IndexValue::Token { system: None, code } });
+        }
+        for (filter, to) in &place.filters {
+            if filter.passes(node, cx) {
+                self.walk(*to, node, cx, out);
+            }
+        }
+        if place.edges.is_empty() {
+            return;
+        }
+        for (name, member) in node.members() {
+            for edge in place.edges_of(name) {
+                self.enter(edge, member, cx, out);
+            }
+        }
+    }
+
+    #[inline]
+    fn enter<'a>(&self, edge: &Edge, member: Node<'a>, cx: &Context<'a>, out: &mut Vec<Indexed>) {
+        if member.kind() != Kind::Array {
+            if edge.nth.is_none_or(|nth| nth == 0) {
+                self.walk(edge.to, member, cx, out);
+            }
+            return;
+        }
+        match edge.nth {
+            Some(nth) => {
+                if let Some(item) = member.item(nth as usize) {
+                    self.walk(edge.to, item, cx, out);
+                }
+            }
+            None => {
+                for item in member.items().filter(|item| !item.is_null()) {
+                    self.walk(edge.to, item, cx, out);
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    fn find_composites<'a>(&self, node: Node<'a>, cx: &Context<'a>, out: &mut Vec<Indexed>) {
+        for composite in &self.composites {
+            let mut parts = Vec::with_capacity(composite.components.len());
+            for component in &composite.components {
+                let mut values = Vec::new();
+                let from = if component.from_root { cx.resource } else { node };
+                component.tree.walk(0, from, cx, &mut values);
+                let values: Vec<IndexValue> = values
+                    .into_iter()
+                    .map(|indexed| indexed.value)
+                    .filter(|value| !matches!(value, IndexValue::TokenText(_)))
+                    .collect();
+                if values.is_empty() {
+                    break;
+                }
+                parts.push(values);
+            }
+            if parts.len() == composite.components.len() {
+                out.push(Indexed { param: composite.param, value: IndexValue::Composite(parts) });
+            }
+        }
+    }
+}
+
+impl Filter {
+    fn passes(&self, node: Node<'_>, cx: &Context<'_>) -> bool {
+        match self {
+            Filter::MemberIs(name, value) => node.str(name).is_some_and(|is| is == *value),
+            Filter::HasExtension(url) => {
+                node.list("extension").any(|e| e.str("url").is_some_and(|is| is == *url))
+            }
+            Filter::Resolves(name) => names_type(node, name, cx),
+        }
+    }
+}

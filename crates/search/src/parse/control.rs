@@ -1,0 +1,204 @@
+//! Parameters that control the result: order, size, inclusion and shape.
+//!
+//! Source: FHIR R4 search.html#return, #revinclude, #summary, #elements.
+
+use fhir::issue::{Issue, IssueType};
+use fhir_tables::{ResourceType, SearchKind};
+
+use super::{COUNT_MAX, INCLUDES_MAX, Read, SORT_KEYS_MAX, invalid, not_supported, shown, targets};
+use crate::params;
+use crate::query::{Include, Query, SortKey, Summary, Total};
+use crate::suggest::nearest;
+
+/// Reads `name` when it is a control; `None` for all other parameters.
+pub(super) fn read<'a>(
+    query: &mut Query,
+    seen: &mut Vec<&'a str>,
+    name: &'a str,
+    value: &str,
+) -> Result<Option<Read>, Issue> {
+    let (code, modifier) = name.split_once(':').unwrap_or((name, ""));
+    match code {
+        "_format" | "_pretty" => return Ok(Some(Read::Passed)),
+        "_include" | "_revinclude" => {
+            if query.include.len() + query.revinclude.len() >= INCLUDES_MAX {
+                let text = format!("A search may have {INCLUDES_MAX} _include and _revinclude.");
+                return Err(Issue::error(IssueType::TooCostly, "", text));
+            }
+            let include = read_include(query.rt, name, modifier, value)?;
+            let list = if code == "_include" { &mut query.include } else { &mut query.revinclude };
+            if !list.contains(&include) {
+                list.push(include);
+            }
+            return Ok(Some(Read::Used));
+        }
+        "_sort" | "_count" | "_total" | "_summary" | "_elements" | "_contained" => {}
+        _ => return Ok(None),
+    }
+    if !modifier.is_empty() {
+        return Err(invalid(name, "has no modifiers; leave ':' and what follows out"));
+    }
+    if seen.contains(&name) {
+        return Err(invalid(name, "is given twice; give it once"));
+    }
+    seen.push(name);
+    match code {
+        "_sort" => read_sort(query, value)?,
+        "_count" => {
+            let bad = || invalid(name, "must be a whole number, 0 or more");
+            let digits = value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty();
+            if !digits {
+                return Err(bad());
+            }
+            // Digits that overflow are above the limit too.
+            query.count = Some(value.parse().unwrap_or(u32::MAX).min(COUNT_MAX));
+            if query.count == Some(0) {
+                // search.html#count: `_count=0` is treated like `_summary=count`.
+                query.summary = Summary::Count;
+            }
+        }
+        "_total" => {
+            query.total = Some(match value {
+                "none" => Total::None,
+                "estimate" => Total::Estimate,
+                "accurate" => Total::Accurate,
+                _ => return Err(invalid(name, "must be none, estimate or accurate")),
+            });
+        }
+        "_summary" => {
+            let summary = match value {
+                "true" => Summary::True,
+                "text" => Summary::Text,
+                "data" => Summary::Data,
+                "count" => Summary::Count,
+                "false" => Summary::False,
+                _ => return Err(invalid(name, "must be true, text, data, count or false")),
+            };
+            if query.summary != Summary::Count {
+                query.summary = summary;
+            }
+        }
+        "_elements" => read_elements(query, value)?,
+        _ if value == "false" => {}
+        _ => return Err(not_supported(name, "Search of contained resources is part of FHIR R4.")),
+    }
+    Ok(Some(Read::Used))
+}
+
+fn read_sort(query: &mut Query, value: &str) -> Result<(), Issue> {
+    for key in value.split(',') {
+        let (code, descending) = match key.strip_prefix('-') {
+            Some(code) => (code, true),
+            None => (key, false),
+        };
+        let Some((param, definition)) = params::find(query.rt, code) else {
+            let codes = params::of(query.rt).map(|(_, param)| param.code);
+            let hint = match nearest(code, codes) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => "name search parameters, with '-' in front for descending order".into(),
+            };
+            let what = format!("cannot sort {} by '{}'; {hint}", query.rt, shown(code));
+            return Err(invalid("_sort", &what));
+        };
+        let kind = definition.kind;
+        let sortable = !definition.expression.is_empty()
+            && !matches!(kind, SearchKind::Composite | SearchKind::Special);
+        if !sortable {
+            let what = format!("cannot sort by '{code}', a {} parameter", kind.as_str());
+            return Err(Issue::error(
+                IssueType::NotSupported,
+                "",
+                format!("Parameter '_sort' {what}."),
+            ));
+        }
+        query.sort.push(SortKey { param, kind, descending });
+    }
+    if query.sort.len() > SORT_KEYS_MAX {
+        let text =
+            format!("_sort may have {SORT_KEYS_MAX} keys; this one has {}.", query.sort.len());
+        return Err(Issue::error(IssueType::TooCostly, "", text));
+    }
+    Ok(())
+}
+
+fn read_elements(query: &mut Query, value: &str) -> Result<(), Issue> {
+    let def = query.rt.type_id().def();
+    for name in value.split(',') {
+        if !def.elements.iter().any(|element| element.name == name) {
+            let hint = match nearest(name, def.elements.iter().map(|element| element.name)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => "name elements at the top of the resource, separated by comma".into(),
+            };
+            let what = format!("names '{}', which {} does not have; {hint}", shown(name), query.rt);
+            return Err(invalid("_elements", &what));
+        }
+        if !query.elements.iter().any(|known| known == name) {
+            query.elements.push(name.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// `Source:param[:Target]`, `Source:*` or `*`.
+fn read_include(
+    rt: ResourceType,
+    name: &str,
+    modifier: &str,
+    value: &str,
+) -> Result<Include, Issue> {
+    let reverse = name.starts_with("_rev");
+    let iterate = match modifier {
+        "" => false,
+        "iterate" | "recurse" => true,
+        _ => return Err(invalid(name, "knows the modifier ':iterate' only")),
+    };
+    if value == "*" && !reverse {
+        return Ok(Include { source: rt, param: None, target: None, iterate });
+    }
+    let mut parts = value.split(':');
+    let (source, code, target) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(source), Some(code), target, None) => (source, code, target),
+        _ => {
+            let form = "must have the form Type:parameter or Type:parameter:TargetType";
+            return Err(invalid(name, form));
+        }
+    };
+    let type_of = |text: &str| {
+        ResourceType::from_name(text).ok_or_else(|| {
+            let near = nearest(text, ResourceType::ALL.iter().map(|rt| rt.name()));
+            let hint = near.map_or(String::new(), |near| format!("; did you mean '{near}'?"));
+            invalid(
+                name,
+                &format!("names the type '{}', which R4 does not have{hint}", shown(text)),
+            )
+        })
+    };
+    let source = type_of(source)?;
+    let target = target.filter(|text| !text.is_empty()).map(type_of).transpose()?;
+    if !reverse && !iterate && source != rt {
+        let what =
+            format!("starts from {source}, but the search is for {rt}; use '{name}:iterate'");
+        return Err(invalid(name, &what));
+    }
+    if code == "*" {
+        return Ok(Include { source, param: None, target, iterate });
+    }
+    let references = || params::of(source).filter(|(_, p)| p.kind == SearchKind::Reference);
+    let Some((param, definition)) = references().find(|(_, param)| param.code == code) else {
+        let codes: Vec<&str> = references().map(|(_, param)| param.code).collect();
+        let what = format!(
+            "names '{}', which is no reference parameter of {source}; it has {}",
+            shown(code),
+            codes.join(", ")
+        );
+        return Err(invalid(name, &what));
+    };
+    let reached = if reverse && !iterate { Some(rt) } else { target };
+    for ty in target.into_iter().chain(reached) {
+        if !definition.targets.is_empty() && !definition.targets.contains(&ty) {
+            let what = format!("never reaches {ty} by '{code}'; {}", targets(definition));
+            return Err(invalid(name, &what));
+        }
+    }
+    Ok(Include { source, param: Some(param), target, iterate })
+}

@@ -1,0 +1,168 @@
+//! The frame of every page: head, navigation, help and palette.
+
+use maud::{DOCTYPE, Markup, html};
+
+use crate::{assets, icon::Icon};
+
+/// Where the navigation says one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Today,
+    Patients,
+    Account,
+    None,
+}
+
+/// Light, dark, or as the system says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    pub const fn attribute(self) -> Option<&'static str> {
+        match self {
+            Theme::System => None,
+            Theme::Light => Some("light"),
+            Theme::Dark => Some("dark"),
+        }
+    }
+
+    pub fn from_cookie(text: &str) -> Theme {
+        match text {
+            "light" => Theme::Light,
+            "dark" => Theme::Dark,
+            _ => Theme::System,
+        }
+    }
+}
+
+/// What the frame needs to know of the reader.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    pub name: String,
+    pub role: String,
+    pub theme: Theme,
+    pub compact: bool,
+}
+
+/// A whole document without navigation: login and errors.
+pub fn bare(title: &str, theme: Theme, body: &Markup) -> Markup {
+    document(title, theme, false, &html! { (body) })
+}
+
+/// A whole page: navigation on the left, `body` in the middle.
+pub fn page(title: &str, reader: &Reader, place: Place, body: &Markup) -> Markup {
+    document(
+        title,
+        reader.theme,
+        reader.compact,
+        &html! {
+            a.skip href="#main" { "Skip to content" }
+            div.shell {
+                (nav(reader, place))
+                main id="main" tabindex="-1" { (body) }
+            }
+            (help())
+            (palette())
+            dialog.drawer id="drawer" data-test="drawer" aria-labelledby="drawer-title" {}
+        },
+    )
+}
+
+fn document(title: &str, theme: Theme, compact: bool, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=[theme.attribute()] data-density=[compact.then_some("compact")] {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Vitae" }
+                link rel="icon" type="image/svg+xml" href=(assets::href(assets::ICON));
+                link rel="stylesheet" href=(assets::href(assets::CSS));
+                script type="module" src=(assets::href(assets::JS)) {}
+            }
+            body { (body) }
+        }
+    }
+}
+
+fn nav(reader: &Reader, place: Place) -> Markup {
+    let link = |to: Place, href: &str, icon: Icon, word: &str, test: &str| {
+        html! {
+            a.nav-link href=(href) aria-current=[(to == place).then_some("page")] title=(word)
+                data-test=(test) {
+                (icon.svg()) span.nav-text { (word) }
+            }
+        }
+    };
+    html! {
+        nav.nav aria-label="Main" data-test="nav" {
+            a.nav-brand href="/" title="Vitae: today" { (Icon::Mark.sized(20)) span.nav-text { "Vitae" } }
+            a.nav-find href="/patients" data-palette title="Find a patient or a page"
+                data-test="nav-find" {
+                (Icon::Search.svg()) span.nav-text { "Find" } kbd { "Ctrl K" }
+            }
+            (link(Place::Today, "/", Icon::Today, "Today", "nav-today"))
+            (link(Place::Patients, "/patients", Icon::Patients, "Patients", "nav-patients"))
+            div.nav-foot {
+                form method="post" action="/account/theme" data-theme-form {
+                    button.nav-link type="submit" title="Light or dark" data-test="theme-toggle" {
+                        (Icon::Light.svg()) span.nav-text { "Light or dark" }
+                    }
+                }
+                a.nav-link.who href="/account" title={ "Account of " (reader.name) }
+                    aria-current=[(place == Place::Account).then_some("page")]
+                    data-test="nav-account" {
+                    (Icon::User.svg())
+                    span.nav-user.nav-text { b { (reader.name) } small { (reader.role) } }
+                }
+            }
+        }
+    }
+}
+
+/// The keys, for the help dialog; `assets/vitae.js` implements them.
+const KEYS: [(&str, &[&str]); 9] = [
+    ("Find a patient", &["/"]),
+    ("Find a patient or a page, anywhere", &["Ctrl", "K"]),
+    ("Next and previous in a list", &["J", "K"]),
+    ("Open", &["Enter"]),
+    ("Section of the chart, by its place", &["1", "–", "9"]),
+    ("What does the record say (FHIR)", &["F"]),
+    ("Points of a chart", &["←", "→"]),
+    ("Close, go back", &["Esc"]),
+    ("These keys", &["?"]),
+];
+
+fn help() -> Markup {
+    html! {
+        dialog id="help" aria-labelledby="help-title" data-test="help" {
+            div.dialog-head {
+                h2 id="help-title" { "Keys" }
+                form method="dialog" { button.button.quiet { "Close" } }
+            }
+            dl.keys {
+                @for (word, keys) in KEYS {
+                    div { dt { (word) } dd { @for key in keys { kbd { (key) } } } }
+                }
+            }
+        }
+    }
+}
+
+fn palette() -> Markup {
+    html! {
+        dialog.palette id="palette" aria-label="Find a patient or a page" data-test="palette" {
+            input type="text" id="palette-input" role="combobox" aria-expanded="true"
+                aria-controls="palette-options" aria-autocomplete="list" autocomplete="off"
+                spellcheck="false" placeholder="Patient, birth date, phone, identifier, or page"
+                aria-label="Find a patient or a page" data-test="palette-input";
+            div.options id="palette-options" role="listbox" aria-label="Found" {}
+        }
+    }
+}

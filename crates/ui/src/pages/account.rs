@@ -1,0 +1,70 @@
+//! The account's own sessions: see them, end them.
+
+use maud::{Markup, html};
+
+use crate::{
+    components,
+    layout::{self, Place, Reader},
+    view::Session,
+};
+
+pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
+    layout::page(
+        "Account",
+        reader,
+        Place::Account,
+        &html! {
+            div.page {
+                div.page-head {
+                    h1 { bdi { (reader.name) } } p { (reader.role) }
+                    form method="post" action="/logout" {
+                        button.button type="submit" data-test="sign-out" { "Sign out" }
+                    }
+                }
+                div.column {
+                    section aria-labelledby="sessions-title" {
+                        div.page-head { h2 id="sessions-title" { "Where you are signed in" } }
+                        div.table {
+                            table data-test="sessions" {
+                                caption.hidden-visually { "Sessions of this account" }
+                                thead { tr {
+                                    th scope="col" { "Device" } th scope="col" { "Address" }
+                                    th scope="col" { "Signed in" } th scope="col" { "Last used" }
+                                    th scope="col" { span.hidden-visually { "Act" } }
+                                } }
+                                tbody { @for s in sessions { (row(s)) } }
+                            }
+                        }
+                    }
+                    section aria-labelledby="look-title" {
+                        div.page-head { h2 id="look-title" { "How pages look" } }
+                        form.filters method="post" action="/account/look" data-test="look-form" {
+                            button.button name="theme" value="system" { "As the system" }
+                            button.button name="theme" value="light" { "Light" }
+                            button.button name="theme" value="dark" { "Dark" }
+                            button.button name="density" value="comfortable" { "Comfortable" }
+                            button.button name="density" value="compact" { "Compact" }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+fn row(s: &Session) -> Markup {
+    html! {
+        tr data-test="session" {
+            th scope="row" { (s.device) @if s.current { " " span.tag.done { "this one" } } }
+            td { (s.address) }
+            td.nowrap { (components::when(&s.started)) }
+            td.nowrap { (components::when(&s.used)) }
+            td.end {
+                form method="post" action="/account/sessions/end" {
+                    input type="hidden" name="session" value=(s.id);
+                    button.button type="submit" data-test="end-session" { "Sign out" }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Pages outside the chart.
+
+pub mod account;
+pub mod error;
+pub mod login;
+pub mod patients;
+pub mod raw;
+pub mod today;

@@ -1,0 +1,84 @@
+//! Today: the schedule as a line through the day, counts, who was opened lately.
+
+use maud::{Markup, html};
+
+use crate::{
+    components::{self, card, empty},
+    layout::{self, Place, Reader},
+    view::{Slot, Today, Weight},
+};
+
+pub fn page(reader: &Reader, v: &Today) -> Markup {
+    layout::page(
+        "Today",
+        reader,
+        Place::Today,
+        &html! {
+            div.page {
+                div.page-head { h1 { "Today" } p { (v.date) } }
+                dl.counts data-test="counts" {
+                    @for (word, n) in &v.counts { div { dt { (word) } dd { (n) } } }
+                }
+                div.today {
+                    (card("schedule", "Schedule", Some(v.slots.len()), None, &schedule(&v.slots)))
+                    (card("recent", "Recently opened", None, Some(("/patients", "All patients")), &recent(v)))
+                }
+            }
+        },
+    )
+}
+
+fn schedule(slots: &[Slot]) -> Markup {
+    html! {
+        @if slots.is_empty() {
+            (empty("Nothing booked today", "Appointments of the day appear here in their order."))
+        }
+        ol data-list { @for slot in slots { (one(slot)) } }
+    }
+}
+
+fn one(slot: &Slot) -> Markup {
+    let class = match (slot.past, slot.now) {
+        (_, true) => "slot now",
+        (true, false) => "slot past",
+        (false, false) => "slot",
+    };
+    let tag = match slot.weight {
+        Weight::High => "tag critical",
+        Weight::Caution => "tag caution",
+        Weight::Plain => "tag",
+    };
+    html! {
+        li class=(class) data-item data-test="appointment" {
+            time { (slot.time) }
+            span.rail aria-hidden="true" {}
+            div {
+                span.row-title {
+                    @match &slot.patient_id {
+                        Some(id) => { a href={ "/patients/" (id) } { (components::name(&slot.patient)) } },
+                        None => { (components::name(&slot.patient)) },
+                    }
+                }
+                " " span.unit { (slot.about) }
+                @if !slot.reason.is_empty() { div.row-sub { (slot.reason) } }
+            }
+            span.row-side { @if !slot.status.is_empty() { span class=(tag) { (slot.status) } } }
+        }
+    }
+}
+
+fn recent(v: &Today) -> Markup {
+    html! {
+        @if v.recent.is_empty() {
+            (empty("Nobody yet", "Patients whose chart you open appear here."))
+        }
+        ul.rows data-list {
+            @for row in &v.recent {
+                li data-item data-test="recent-patient" {
+                    span.row-title { a href={ "/patients/" (row.id) } { (components::name(&row.name)) } }
+                    span.row-side { (row.age) " " (row.sex) " · " (row.birth_date) }
+                }
+            }
+        }
+    }
+}
