@@ -15,4 +15,5 @@ pub mod layout;
 pub mod pages;
 pub mod plot;
 pub mod view;
+pub mod view_of;
 pub mod when;
