@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use fhir::date::PartialDate;
 use fhir::json::{Kind, Node};
 use fhir::reference::Reference;
-use fhir_tables::{ResourceType, SearchKind, TypeId};
+use fhir_tables::{ResourceType, SearchKind, TypeId, TypeKind};
 
 use crate::normalize::normalize;
+use crate::params;
 use crate::value::{IndexValue, Indexed, ParamId};
 
 /// What a conversion may look at beside the element.
@@ -99,6 +100,7 @@ impl Convert {
             SearchKind::Reference => match name {
                 "Reference" => C::Reference,
                 "Resource" => C::Resource,
+                _ if ty.kind() == TypeKind::Resource => C::Resource,
                 _ if url => C::Link,
                 _ => return None,
             },
@@ -192,6 +194,8 @@ impl Convert {
             Convert::Link => link(node, cx, &mut put),
             Convert::Resource => {
                 let ty = node.str("resourceType").and_then(|name| ResourceType::from_name(&name));
+                let targets = params::def(param).1.targets;
+                let ty = ty.filter(|ty| targets.is_empty() || targets.contains(ty));
                 if let (Some(ty), Some(id)) = (ty, member(node, "id")) {
                     put(IndexValue::Reference { ty, id });
                 }

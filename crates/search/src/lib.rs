@@ -3,6 +3,7 @@
 //!
 //! Source: FHIR R4 search.html. No SQL and no storage here.
 
+pub mod general;
 pub mod index;
 pub mod matcher;
 pub mod normalize;

@@ -188,7 +188,9 @@ impl Tree {
                         let first = name.get(..1)?.to_ascii_lowercase();
                         TypeId::by_name(&format!("{first}{}", name.get(1..)?))
                     })?;
-                    at.retain(|(_, is)| is.is_subtype_of(ty));
+                    // A primitive is of its own type only: `as uri` leaves canonicals out.
+                    let exact = ty.kind() == TypeKind::Primitive;
+                    at.retain(|(_, is)| *is == ty || (!exact && is.is_subtype_of(ty)));
                 }
                 Step::Nth(nth) => {
                     for ((place, edge), (to, _)) in last_edges.iter().zip(&mut at) {
