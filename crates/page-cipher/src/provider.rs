@@ -285,3 +285,62 @@ extern "C" fn fips_status(_: *mut c_void) -> c_int {
     // SAFETY: takes nothing; 1 when the library is its FIPS build.
     unsafe { lc::FIPS_mode() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: [u8; 64] = [7; 64];
+
+    fn cipher_of(key_len: c_int, text_len: c_int) -> (c_int, [u8; 64]) {
+        let (bytes, mut out) = (BYTES.as_ptr(), [0; 64]);
+        // SAFETY: the buffers hold 64 bytes, more than the lengths that the tests give.
+        let code = unsafe {
+            cipher(
+                ptr::null_mut(),
+                ENCRYPT,
+                bytes,
+                key_len,
+                bytes,
+                bytes,
+                text_len,
+                out.as_mut_ptr(),
+            )
+        };
+        (code, out)
+    }
+
+    fn hmac_of(algorithm: c_int, text_len: c_int) -> (c_int, [u8; 64]) {
+        let (context, bytes, mut out) = (ptr::null_mut(), BYTES.as_ptr(), [0; 64]);
+        // SAFETY: the buffers hold 64 bytes, as many as the longest digest and the longest text.
+        let code = unsafe {
+            hmac(context, algorithm, bytes, 32, bytes, text_len, bytes, 4, out.as_mut_ptr())
+        };
+        (code, out)
+    }
+
+    #[test]
+    fn what_cannot_be_a_page_is_refused_and_nothing_is_written() {
+        assert_eq!(cipher_of(32, 48).0, SQLITE_OK);
+        for (key_len, text_len) in [(16, 48), (-32, 48), (32, 47), (32, -16)] {
+            assert_eq!(cipher_of(key_len, text_len), (SQLITE_ERROR, [0; 64]));
+        }
+        assert_eq!(hmac_of(2, 60).0, SQLITE_OK);
+        for (algorithm, text_len) in [(3, 60), (-1, 60), (2, -1)] {
+            assert_eq!(hmac_of(algorithm, text_len), (SQLITE_ERROR, [0; 64]));
+        }
+        // SAFETY: the length is refused before the pointer is looked at.
+        assert_eq!(unsafe { random(ptr::null_mut(), ptr::null_mut(), -1) }, SQLITE_ERROR);
+    }
+
+    #[test]
+    fn a_digest_is_as_long_as_it_says() {
+        for algorithm in 0..3 {
+            let (_, out) = hmac_of(algorithm, 60);
+            let n_bytes = get_hmac_sz(ptr::null_mut(), algorithm) as usize;
+            assert!(out[n_bytes..].iter().all(|byte| *byte == 0));
+            assert!(out[n_bytes - 8..n_bytes].iter().any(|byte| *byte != 0));
+        }
+        assert_eq!(get_hmac_sz(ptr::null_mut(), 3), 0);
+    }
+}
