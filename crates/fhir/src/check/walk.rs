@@ -5,7 +5,7 @@ use fhir_tables::{ElementDef, ResourceType, TypeId, TypeKind, TypeRef, ValueSetI
 use super::path::At;
 use super::{ISSUES_MAX, primitive, suggest};
 use crate::issue::{Issue, IssueType, Severity};
-use crate::json::{Kind, Node};
+use crate::json::{Items, Kind, Node};
 use crate::reference::Reference;
 
 /// Where a resource stands.
@@ -33,10 +33,14 @@ impl Walk {
         self.issues
     }
 
-    /// Notes an issue; those above the limit are dropped but for one, which shows that there are.
+    /// One issue above the limit shows that there are more; then there is nothing left to find.
+    fn is_full(&self) -> bool {
+        self.issues.len() > ISSUES_MAX
+    }
+
     #[cold]
     fn issue(&mut self, code: IssueType, at: &At<'_>, text: String) {
-        if self.issues.len() <= ISSUES_MAX {
+        if !self.is_full() {
             self.issues.push(Issue::error(code, at.expression(), text));
         }
     }
@@ -94,6 +98,9 @@ impl Walk {
         for (name, value) in node.members() {
             if is_resource && name == "resourceType" {
                 continue;
+            }
+            if self.is_full() {
+                return;
             }
             let plain = name.strip_prefix('_').unwrap_or(name);
             let Some((element_idx, type_idx)) = ty.element_index(plain) else {
@@ -214,15 +221,18 @@ impl Walk {
             let text = "an array must not be empty: leave the element out";
             return self.issue(IssueType::Structure, at, text.to_owned());
         }
+        let mut siblings: Option<Items<'_>> = None;
         for (item_idx, item) in value.items().enumerate() {
             let at = at.item(item_idx);
-            if item.is_null() {
-                let primitive = type_ref.ty.kind() == TypeKind::Primitive;
-                if !(primitive && has_sibling(node, name, item_idx)) {
-                    self.null(&at);
-                }
-            } else {
+            if !item.is_null() {
+                siblings.as_mut().map(Iterator::next);
                 self.value(item, element, type_ref, &at);
+                continue;
+            }
+            let siblings = siblings.get_or_insert_with(|| siblings_from(node, name, item_idx));
+            let has_sibling = siblings.next().is_some_and(|item| item.kind() == Kind::Object);
+            if type_ref.ty.kind() != TypeKind::Primitive || !has_sibling {
+                self.null(&at);
             }
         }
     }
@@ -358,7 +368,7 @@ impl Walk {
             );
             // Examples of the specification itself break this, and a store can live with it.
             let at = at.child("reference");
-            if self.issues.len() <= ISSUES_MAX {
+            if !self.is_full() {
                 let issue = Issue::error(IssueType::Structure, at.expression(), text);
                 self.issues.push(Issue { severity: Severity::Warning, ..issue });
             }
@@ -391,11 +401,13 @@ impl Walk {
             let text = format!("{plain} and _{plain} must have the same length: fill with null");
             self.issue(IssueType::Structure, at, text);
         }
+        let mut mains = main.into_iter().flat_map(Node::items);
         for (item_idx, item) in sibling.items().enumerate() {
             let at = at.item(item_idx);
+            let main = mains.next();
             if !item.is_null() {
                 self.sibling_value(plain, item, type_ref.ty, &at);
-            } else if main.is_none_or(|main| main.item(item_idx).is_none_or(Node::is_null)) {
+            } else if main.is_none_or(Node::is_null) {
                 self.null(&at);
             }
         }
@@ -447,10 +459,11 @@ impl Walk {
     ///
     /// A reference is looked for as text `"#id"`, which is what it is in JSON.
     fn contained_are_referenced(&mut self, node: Node<'_>, contained: Node<'_>, at: &At<'_>) {
-        let whole = node.raw();
+        let referenced = referenced_ids(node.raw());
         for (item_idx, item) in contained.items().enumerate() {
             let Some(id) = item.str("id") else { continue };
-            if !is_referenced(whole, &id) && !item.raw().contains("\"#\"") {
+            let found = referenced.binary_search(&&*id).is_ok();
+            if !found && !item.raw().contains("\"#\"") {
                 let text = format!(
                     "the contained resource {} is not referred to (dom-3): refer to it as '#{}', \
                      or remove it",
@@ -464,21 +477,30 @@ impl Walk {
     }
 }
 
-fn is_referenced(text: &str, id: &str) -> bool {
-    text.match_indices("\"#")
-        .any(|(at, _)| text[at + 2..].strip_prefix(id).is_some_and(|rest| rest.starts_with('"')))
+/// What stands in the text as string `"#…"`, sorted.
+fn referenced_ids(text: &str) -> Vec<&str> {
+    let mut ids: Vec<&str> = text
+        .match_indices("\"#")
+        .map(|(at, _)| &text[at + 2..])
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn resource_type_name(node: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
     node.get("resourceType")?.as_str()
 }
 
-/// Whether the item of a null has an object at its place in the `_` array.
+/// The items of the `_` array beside `name` from `first_idx` on.
 #[cold]
-fn has_sibling(node: Node<'_>, name: &str, item_idx: usize) -> bool {
-    let sibling = node.get(&format!("_{name}"));
-    let item = sibling.and_then(|sibling| sibling.item(item_idx));
-    item.is_some_and(|item| item.kind() == Kind::Object)
+fn siblings_from<'a>(node: Node<'a>, name: &str, first_idx: usize) -> Items<'a> {
+    let mut siblings = node.list(&format!("_{name}"));
+    if first_idx > 0 {
+        siblings.nth(first_idx - 1);
+    }
+    siblings
 }
 
 fn choice_name(ty: TypeId, element: &ElementDef) -> Option<&'static str> {

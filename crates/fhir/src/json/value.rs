@@ -81,6 +81,17 @@ impl Value {
         }
     }
 
+    /// How deep arrays and objects nest: 0 for a primitive, 1 for `[]`.
+    pub fn depth(&self) -> usize {
+        match self {
+            Value::Array(items) => 1 + items.iter().map(Value::depth).max().unwrap_or(0),
+            Value::Object(members) => {
+                1 + members.iter().map(|(_, value)| value.depth()).max().unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
     /// This value without insignificant white space.
     pub fn to_json(&self) -> String {
         let mut out = String::new();

@@ -186,18 +186,10 @@ fn n_values(value: &Value) -> usize {
 
 /// A value at this place keeps within the depth that a reader takes.
 fn fits_depth(path: &[String], value: &Value) -> Result<(), Wrong> {
-    if path.len() + depth(value) > DEPTH_MAX {
+    if path.len() + value.depth() > DEPTH_MAX {
         return Err((IssueType::TooCostly, format!("the result nests deeper than {DEPTH_MAX}")));
     }
     Ok(())
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => 1 + members.iter().map(|(_, v)| depth(v)).max().unwrap_or(0),
-        _ => 0,
-    }
 }
 
 /// Equality of RFC 6902 §4.6: the order of members is free, numbers are compared as numbers.

@@ -18,7 +18,8 @@ use crate::json::Node;
 pub const NAMESPACE: &str = "http://hl7.org/fhir";
 /// Namespace of narrative.
 pub const XHTML_NAMESPACE: &str = "http://www.w3.org/1999/xhtml";
-/// Deepest nesting of elements, narrative included.
+/// Deepest nesting of elements, narrative included. The JSON must also keep within
+/// [`crate::json::DEPTH_MAX`], where an element that repeats counts twice.
 pub const DEPTH_MAX: usize = 64;
 /// Most attributes of one element.
 pub const ATTRIBUTES_MAX: usize = 64;

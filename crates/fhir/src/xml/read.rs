@@ -36,7 +36,13 @@ pub(super) fn read(xml: &[u8]) -> Result<String, Vec<Issue>> {
     let mut read = Read { text, reader, issues: vec![], depth: 0, event_start: 0 };
     let value = read.document();
     match value {
-        Ok(value) if read.issues.is_empty() => Ok(value.to_json()),
+        Ok(value) if read.issues.is_empty() => {
+            if value.depth() > crate::json::DEPTH_MAX {
+                let limit = crate::json::DEPTH_MAX;
+                return Err(vec![malformed("", &format!("as JSON it nests deeper than {limit}"))]);
+            }
+            Ok(value.to_json())
+        }
         _ => Err(read.issues),
     }
 }
@@ -330,6 +336,10 @@ impl<'x> Read<'x> {
 
     #[cold]
     fn unknown_child(&mut self, ty: TypeId, name: &str, at: &At<'_>) -> Result<(), Stop> {
+        if self.issues.len() >= ISSUES_MAX {
+            self.enter()?;
+            return self.skip();
+        }
         let mut text = format!("{} is not an element of {}", quoted(name), ty.name());
         if ty.element(name).is_some() {
             text.push_str(": it is an attribute in XML");

@@ -169,8 +169,16 @@ fn limits_hold_at_the_limit_and_not_above() {
         let (open, close) = ("<extension url=\"u\">".repeat(n), "</extension>".repeat(n));
         patient(&format!("{open}{close}"))
     };
-    assert!(to_json(nested(DEPTH_MAX - 1).as_bytes()).is_ok());
+    assert!(Doc::parse(to_json(nested(31).as_bytes()).expect("63 deep")).is_ok());
+    refuses(&nested(32), "", "as JSON it nests deeper than 64");
     refuses(&nested(DEPTH_MAX), "", "nest deeper than 64");
+    let narrative = |n: usize| {
+        let (open, close) = ("<b>".repeat(n), "</b>".repeat(n));
+        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{open}{close}</div>");
+        patient(&format!("<text>{div}</text>"))
+    };
+    assert!(to_json(narrative(DEPTH_MAX - 3).as_bytes()).is_ok());
+    refuses(&narrative(DEPTH_MAX - 2), "", "nest deeper than 64");
     let attributes = |n: usize| {
         let names: Vec<String> = (0..n).map(|n| format!("xmlns:n{n}=\"urn:x\"")).collect();
         patient(&format!("<name {}/>", names.join(" ")))
