@@ -12,6 +12,7 @@ pub mod chart;
 pub mod components;
 pub mod icon;
 pub mod layout;
+pub mod load;
 pub mod pages;
 pub mod plot;
 pub mod view;

@@ -246,7 +246,10 @@ pub fn short_panel(text: &str) -> String {
 
 /// Newest first; what has no date last.
 pub fn sort(entries: &mut [Entry]) {
-    entries.sort_by(|a, b| (-a.when.at_ms, a.kind, &a.id).cmp(&(-b.when.at_ms, b.kind, &b.id)));
+    entries.sort_by(|a, b| {
+        let key = |e: &Entry| (e.when.iso.is_empty(), -e.when.at_ms, e.kind);
+        key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
+    });
 }
 
 #[cfg(test)]
