@@ -32,6 +32,8 @@ fn a_right_resource_has_no_issue() {
             "_given":[null,{"extension":[{"url":"u","valueString":"v"}]}]}]}"#,
         r##"{"resourceType":"Observation","status":"final","code":{"text":"x"},
             "contained":[{"resourceType":"Patient","id":"p"}],"subject":{"reference":"#p"}}"##,
+        r##"{"resourceType":"Patient","contained":[{"resourceType":"Binary","id":"b",
+            "contentType":"image/png"}],"text":{"status":"generated","div":"<div><img src=\"#b\"/></div>"}}"##,
         r#"{"resourceType":"ExampleScenario","status":"draft",
             "instance":[{"resourceId":"a","resourceType":"Patient"}]}"#,
     ] {

@@ -477,12 +477,12 @@ impl Walk {
     }
 }
 
-/// What stands in the text as string `"#…"`, sorted.
+/// What stands in the text as string `"#…"`, sorted; also in narrative, as `src=\"#…\"`.
 fn referenced_ids(text: &str) -> Vec<&str> {
     let mut ids: Vec<&str> = text
         .match_indices("\"#")
         .map(|(at, _)| &text[at + 2..])
-        .filter_map(|rest| rest.split('"').next())
+        .filter_map(|rest| rest.split(['"', '\\']).next())
         .collect();
     ids.sort_unstable();
     ids.dedup();
