@@ -414,6 +414,7 @@ fn is_abstract(ty: TypeId) -> bool {
 
 fn static_of(test: TypeTest) -> Static {
     match test {
+        TypeTest::Nothing => Static::Nothing,
         TypeTest::System(ty) => Static::System(ty),
         TypeTest::Fhir(ty) => Static::Fhir(ty),
         TypeTest::Quantity => match TypeId::by_name("Quantity") {

@@ -23,6 +23,10 @@ fn pow10(exponent: u8) -> Option<i128> {
     10_i128.checked_pow(u32::from(exponent))
 }
 
+#[expect(
+    clippy::should_implement_trait,
+    reason = "the operator traits cannot say that a result does not fit"
+)]
 impl Decimal {
     /// `mantissa · 10^-scale`.
     #[must_use]

@@ -108,8 +108,8 @@ pub(crate) fn is_narrative(text: &str) -> bool {
 fn attributes_allowed(attributes: &str) -> bool {
     attributes.split_whitespace().all(|word| {
         let name = word.split('=').next().unwrap_or_default().to_ascii_lowercase();
-        !(name.starts_with("on") && word.contains('='))
-            && !word.to_ascii_lowercase().contains("javascript:")
+        let handler = name.starts_with("on") && word.contains('=');
+        !handler && !word.to_ascii_lowercase().contains("javascript:")
     })
 }
 

@@ -161,6 +161,7 @@ impl<'a> Item<'a> {
     /// Whether the item is of the type or of one derived from it.
     pub(crate) fn is(&self, test: TypeTest) -> bool {
         match (self, test) {
+            (_, TypeTest::Nothing) => false,
             (Self::Node { ty, .. }, TypeTest::Fhir(wanted)) => ty.is_subtype_of(wanted),
             (Self::Node { ty, .. }, TypeTest::Quantity) => known().class(*ty) == Class::Quantity,
             (Self::Node { .. }, TypeTest::System(_)) => false,

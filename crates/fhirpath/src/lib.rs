@@ -21,6 +21,7 @@ mod lexer;
 pub mod limits;
 mod meter;
 mod parser;
+pub mod patch;
 mod quantity;
 mod temporal;
 mod types;

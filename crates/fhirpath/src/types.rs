@@ -61,6 +61,8 @@ pub(crate) enum TypeTest {
     Fhir(TypeId),
     /// `Quantity` without a namespace is both of them.
     Quantity,
+    /// A FHIR type's name in the System namespace: nothing is of it.
+    Nothing,
 }
 
 impl TypeTest {
@@ -69,7 +71,7 @@ impl TypeTest {
         let fhir = || TypeId::by_name(name).map(Self::Fhir);
         let system = || SystemType::by_name(name).map(Self::System);
         match namespace {
-            Some("System") => system(),
+            Some("System") => system().or_else(|| fhir().map(|_| Self::Nothing)),
             Some("FHIR") => fhir(),
             Some(_) => None,
             None if name == "Quantity" => Some(Self::Quantity),
@@ -233,7 +235,7 @@ mod tests {
         let system = Some(TypeTest::System(SystemType::Boolean));
         assert_eq!(TypeTest::by_name(None, "Boolean"), system);
         assert_eq!(TypeTest::by_name(Some("FHIR"), "Patient"), fhir("Patient"));
-        assert_eq!(TypeTest::by_name(Some("System"), "Patient"), None);
+        assert_eq!(TypeTest::by_name(Some("System"), "Patient"), Some(TypeTest::Nothing));
         assert_eq!(TypeTest::by_name(None, "string1"), None);
     }
 

@@ -329,6 +329,10 @@ fn span(op: BinaryOp, duration: &Quantity<'_>) -> Option<Span> {
     };
     let unit = match (duration.calendar, duration.unit.as_ref()) {
         (true, word) => word,
+        // `1 'month'` is no UCUM, but it is clear what is meant.
+        (false, word) if crate::ast::is_calendar_unit(word) => {
+            word.strip_suffix('s').unwrap_or(word)
+        }
         (false, "wk") => "week",
         (false, "d") => "day",
         (false, "h") => "hour",

@@ -335,8 +335,9 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             for (i, (x, y)) in a.iter().zip(b).enumerate() {
                 let order = match (x, y) {
                     (None, None) => Ordering::Equal,
-                    (None, Some(_)) => Ordering::Less,
-                    (Some(_), None) => Ordering::Greater,
+                    // An empty key comes first in both directions.
+                    (None, Some(_)) => return Ordering::Less,
+                    (Some(_), None) => return Ordering::Greater,
                     (Some(x), Some(y)) => match compare::order(x, y, call.position) {
                         Ok(order) => order.unwrap_or(Ordering::Equal),
                         Err(error) => {
