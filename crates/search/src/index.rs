@@ -13,15 +13,15 @@ use crate::value::{IndexValue, Indexed, ParamId};
 /// All index values of a resource, in order of its elements; equal values may repeat.
 ///
 /// `base_url` has no slash at the end; absolute references under it are local.
-/// A token or reference element that is there and has nothing to compare gives
+/// A token or reference element that is there and has nothing to compare gives the mark
 /// `TokenText("")`, so that `:missing` sees it.
 /// Errors: none; what does not fit its type finds nothing.
 pub fn index(rt: ResourceType, resource: Node<'_>, base_url: &str) -> Vec<Indexed> {
     run(rt, resource, base_url, true)
 }
 
-/// Like [`index`], without the kinds that a store does not keep: `TokenText` with words, `OfType`
-/// and `Composite`.
+/// Like [`index`], without the kinds that a store does not keep: no `TokenText` with words, no
+/// `OfType`, and for each `Composite` the mark `TokenText("")`.
 pub fn index_kept(rt: ResourceType, resource: Node<'_>, base_url: &str) -> Vec<Indexed> {
     run(rt, resource, base_url, false)
 }
@@ -44,9 +44,7 @@ impl Tree {
         for (param, convert) in &place.actions {
             convert.run(*param, node, cx, out);
         }
-        if cx.full {
-            place.find_composites(node, cx, out);
-        }
+        place.find_composites(node, cx, out);
         for (param, names) in &place.not_false {
             let is = names.iter().any(|n| node.get(n).is_some_and(|v| v.as_bool() != Some(false)));
             let code = Some(if is { "true" } else { "false" }.to_owned());
@@ -65,6 +63,11 @@ impl Tree {
                 self.enter(edge, member, cx, out);
             }
         }
+    }
+
+    /// False when the element lacks every member that the tree starts with.
+    fn may_find(&self, node: Node<'_>) -> bool {
+        self.places[0].edges.iter().any(|edge| node.get(edge.name).is_some())
     }
 
     #[inline]
@@ -94,10 +97,14 @@ impl Place {
     fn find_composites<'a>(&self, node: Node<'a>, cx: &Context<'a>, out: &mut Vec<Indexed>) {
         for composite in &self.composites {
             let mut parts = Vec::with_capacity(composite.components.len());
+            let start = |from_root: bool| if from_root { cx.resource } else { node };
+            // Most composites of a type miss a component: look before converting anything.
+            if !composite.components.iter().all(|c| c.tree.may_find(start(c.from_root))) {
+                continue;
+            }
             for component in &composite.components {
                 let mut values = Vec::new();
-                let from = if component.from_root { cx.resource } else { node };
-                component.tree.walk(0, from, cx, &mut values);
+                component.tree.walk(0, start(component.from_root), cx, &mut values);
                 let values: Vec<IndexValue> = values
                     .into_iter()
                     .map(|indexed| indexed.value)
@@ -109,7 +116,12 @@ impl Place {
                 parts.push(values);
             }
             if parts.len() == composite.components.len() {
-                out.push(Indexed { param: composite.param, value: IndexValue::Composite(parts) });
+                let value = if cx.full {
+                    IndexValue::Composite(parts)
+                } else {
+                    IndexValue::TokenText(String::new())
+                };
+                out.push(Indexed { param: composite.param, value });
             }
         }
     }

@@ -77,8 +77,11 @@ impl Criterion {
 
     /// Whether the values that a store keeps (see [`crate::pack`]) cannot decide this criterion.
     pub fn needs_body(&self) -> bool {
-        matches!(self.modifier, Modifier::Text | Modifier::OfType)
-            || self.kind == SearchKind::Composite
+        match self.modifier {
+            Modifier::Missing => false,
+            Modifier::Text | Modifier::OfType => true,
+            _ => self.kind == SearchKind::Composite,
+        }
     }
 }
 

@@ -73,8 +73,7 @@ pub fn pack(values: &[Indexed], intern: &mut impl FnMut(&str) -> u32) -> Vec<u8>
             last = param.0;
             write_value(param, &indexed.value, intern, &mut out);
         }
-        let token = |indexed: &&Indexed| !matches!(indexed.value, IndexValue::Composite(_));
-        if before.is_none() && group.iter().any(token) {
+        if before.is_none() {
             varint::write(u64::from(param.0 - last), &mut out);
             last = param.0;
             out.push(kind::PRESENT);

@@ -270,6 +270,32 @@ impl Place {
     }
 }
 
+/// Whether a token parameter finds nothing but elements of type `code`, whose system is that of
+/// their binding and never stands in the resource; true when `system` is that system.
+///
+/// Source: search.html#token, "the system is implied". The system of a value set of R4's own is
+/// its URL without `ValueSet`, or with `CodeSystem` in its place.
+pub(crate) fn is_implied_system(param: &SearchParam, system: &str) -> bool {
+    let base = param.base.type_id();
+    let Some(paths) = path::parse(param.expression) else { return false };
+    let mut implied = false;
+    for steps in paths {
+        let [before @ .., Step::Child(name)] = &steps[..] else { return false };
+        let mut tree = Tree { places: vec![Place::default()] };
+        for (_, ty) in tree.follow(before, base).unwrap_or_default() {
+            let Some(element) = ty.element_by_path_name(name) else { continue };
+            if element.types.iter().any(|ty| ty.ty != TypeId::CODE) {
+                return false;
+            }
+            let url = element.binding.map_or("", |binding| binding.url());
+            let url = url.split('|').next().unwrap_or_default();
+            implied |= url.replace("/ValueSet/", "/") == system
+                || url.replace("/ValueSet/", "/CodeSystem/") == system;
+        }
+    }
+    implied
+}
+
 /// The JSON names of an element with their types: `value` gives `valueQuantity`, ….
 fn json_names(ty: TypeId, element: &str) -> impl Iterator<Item = (&'static str, TypeId)> {
     let def = ty.def();

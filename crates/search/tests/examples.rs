@@ -67,9 +67,10 @@ fn packed_values_are_the_kept_values() {
         want.sort_by_key(|indexed| indexed.param);
         want.dedup();
         assert_eq!(strip(&back), want, "{name}");
-        for (id, param) in params::of(rt).filter(|(_, p)| p.kind != SearchKind::Composite) {
+        for (id, param) in params::of(rt) {
             let found = |values: &[Indexed]| values.iter().any(|indexed| indexed.param == id);
             assert_eq!(found(&full), found(&back), "{name} {}", param.code);
+            assert_eq!(found(&full), found(&kept), "{name} {}", param.code);
         }
     });
 }

@@ -67,6 +67,7 @@ fn a_patient() {
             "address-city=arhus",
             "address-country=dk",
             "gender=female",
+            "gender=http://hl7.org/fhir/administrative-gender|female",
             "gender:not=male",
             "active=true",
             "deceased=false",
@@ -202,6 +203,8 @@ fn an_observation() {
             "component-code-value-quantity=8480-6$60",
             "code-value-quantity=85354-9$107",
             "code:missing=true",
+            "status=http://hl7.org/fhir/observation-statu|final",
+            "combo-code-value-quantity:missing=true",
         ],
     );
 }

@@ -11,6 +11,7 @@ use crate::convert::{Target, target};
 use crate::decimal;
 use crate::normalize::normalize;
 use crate::params;
+use crate::plan::is_implied_system;
 use crate::query::{Modifier, Operand, Prefix, SystemMatch};
 
 /// Parts of `text` between separators that are not escaped; escapes stay.
@@ -116,7 +117,12 @@ impl Reader<'_> {
             }
             _ => {}
         }
-        let (system, code) = self.system_and_code(text)?;
+        let (mut system, code) = self.system_and_code(text)?;
+        if let (SystemMatch::Is(url), Some(_)) = (&system, &code)
+            && is_implied_system(self.param, url)
+        {
+            system = SystemMatch::Absent;
+        }
         Ok(Operand::Token { system, code })
     }
 
