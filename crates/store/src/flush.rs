@@ -1,0 +1,260 @@
+//! From lists in memory to lists on disk.
+//!
+//! The active generation takes new versions. When it is full and nothing else is being written it
+//! is frozen, and its keys are written in key order, a part with every commit, so that no single
+//! commit waits for all of it. When the last key is written, `flushed` moves up to its last
+//! version and the generation is dropped.
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::{Error, Result};
+use crate::key::{self, Keys};
+use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
+use crate::posting;
+use crate::schema;
+use crate::store::Shared;
+use crate::types::{ChangeKind, Rid};
+use fhir_tables::ResourceType;
+
+/// Keys written with a commit, at least, while a generation is being written.
+const STEP_KEYS_MIN: usize = 64;
+
+struct Frozen {
+    generation: Arc<Generation>,
+    /// Last version in it.
+    last: Rid,
+    n_keys: usize,
+    /// Keys up to here are on disk.
+    done: Option<Box<[u8]>>,
+    /// As `done`, inside the transaction that is being made; `None` behind the last key.
+    step: Option<Option<Box<[u8]>>>,
+}
+
+pub struct Flusher {
+    active: Arc<Generation>,
+    /// First version of the active generation.
+    active_from: Rid,
+    frozen: Option<Frozen>,
+    /// Chunks of 65536 versions in which something died since they were last written.
+    dirty: std::collections::BTreeSet<u32>,
+    /// Deaths up to this version are in `dirty`.
+    noted: Rid,
+}
+
+impl Flusher {
+    /// Reads what is dead and gathers the lists that were not on disk yet.
+    pub fn recover(connection: &Connection, shared: &Shared, next: Rid) -> Result<Flusher> {
+        let flushed = match schema::meta(connection, "flushed")? {
+            Some(bytes) => Rid::from_le_bytes(
+                bytes.try_into().map_err(|_| Error::corrupt("the number 'flushed'"))?,
+            ),
+            None => 0,
+        };
+        let mut dead = RoaringBitmap::new();
+        let mut statement = connection.prepare("SELECT bitmap FROM dead")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let bytes = row.get_ref(0)?.as_blob().map_err(|_| Error::corrupt("dead"))?;
+            dead |= RoaringBitmap::deserialize_from(bytes)
+                .map_err(|e| Error::with(crate::Kind::Corrupt, "a bitmap is damaged", e))?;
+        }
+        drop(rows);
+        drop(statement);
+        let active = Arc::new(Generation::new());
+        let mut deaths = Vec::new();
+        let mut last_deletion = 0;
+        let mut statement = connection
+            .prepare("SELECT rid, rt, kind, prev, packed, at FROM version WHERE rid > ?1")?;
+        let mut rows = statement.query([flushed])?;
+        while let Some(row) = rows.next()? {
+            let rid: Rid = row.get(0)?;
+            let rt = ResourceType(row.get(1)?);
+            let prev: Rid = row.get(3)?;
+            if prev > 0 {
+                deaths.push((rid, prev));
+            }
+            if ChangeKind::from_number(row.get(2)?) == Some(ChangeKind::Delete) {
+                last_deletion = rid;
+                active.add(rid, Keys::of_deletion(rt).iter());
+                continue;
+            }
+            let packed = row.get_ref(4)?.as_blob().map_err(|_| Error::corrupt("packed"))?;
+            let values = shared.unpack(packed)?;
+            let keys = Keys::of(rt, &values, &mut |text| shared.systems.number(text));
+            active.add(rid, keys.iter());
+            let updated = key::updated(rt, row.get(5)?);
+            active.add(rid, std::iter::once(&updated[..]));
+        }
+        let at = next - 1;
+        let dirty = deaths.iter().map(|(_, victim)| victim >> 16).collect();
+        shared.set_generations(|list| *list = vec![active.clone()]);
+        shared.live_mut(|live| {
+            live.dead = dead;
+            live.recover(flushed);
+            live.publish(at, &deaths);
+        });
+        // What changed before the start is not known by type: searches are checked again.
+        shared.type_changed.iter().for_each(|t| t.store(at, std::sync::atomic::Ordering::SeqCst));
+        shared.last_deletion.store(last_deletion.max(flushed), std::sync::atomic::Ordering::SeqCst);
+        let active_from = flushed + 1;
+        Ok(Flusher { active, active_from, frozen: None, dirty, noted: at })
+    }
+
+    /// The generation that takes new versions.
+    pub fn active(&self) -> Arc<Generation> {
+        self.active.clone()
+    }
+
+    pub fn has_work(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Writes a part of the frozen generation: in proportion to the versions that came in, and at
+    /// least `idle_keys`.
+    pub fn step(
+        &mut self,
+        connection: &Connection,
+        shared: &Shared,
+        n_puts: u32,
+        idle_keys: usize,
+    ) -> Result<()> {
+        let Some(frozen) = &mut self.frozen else { return Ok(()) };
+        if n_puts == 0 && idle_keys == 0 {
+            return Ok(());
+        }
+        // Done when the active generation is half full.
+        let share = frozen.n_keys * n_puts as usize * 2 / GENERATION_MAX_VERSIONS as usize;
+        let n = share.max(idle_keys).max(STEP_KEYS_MIN);
+        let batch = frozen.generation.next(frozen.done.as_deref(), n);
+        for (key, rids) in &batch {
+            write_list(connection, key, rids)?;
+        }
+        if batch.len() == n {
+            frozen.step = Some(batch.into_iter().next_back().map(|(key, _)| key));
+            return Ok(());
+        }
+        write_dead(connection, shared, &self.dirty)?;
+        schema::set_meta(connection, "flushed", &frozen.last.to_le_bytes())?;
+        frozen.step = Some(None);
+        Ok(())
+    }
+
+    /// The transaction did not happen.
+    pub fn rolled_back(&mut self) {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.step = None;
+        }
+    }
+
+    /// The transaction is on disk.
+    pub fn committed(&mut self, shared: &Shared, next: Rid) {
+        if let Some(frozen) = &mut self.frozen
+            && let Some(step) = frozen.step.take()
+        {
+            match step {
+                Some(key) => frozen.done = Some(key),
+                None => {
+                    let done = frozen.generation.clone();
+                    shared.set_generations(|list| list.retain(|g| !Arc::ptr_eq(g, &done)));
+                    self.frozen = None;
+                    self.dirty.clear();
+                }
+            }
+        }
+        // Only now: what died in this very commit is not in the chunks just written.
+        self.note_deaths(shared);
+        if self.frozen.is_none() && next - self.active_from >= GENERATION_MAX_VERSIONS {
+            self.freeze_all(shared, next);
+        }
+    }
+
+    fn note_deaths(&mut self, shared: &Shared) {
+        let noted = self.noted;
+        self.noted = shared.live(|live| {
+            live.each_death_after(noted, |victim| {
+                self.dirty.insert(victim >> 16);
+            });
+            live.at
+        });
+    }
+
+    /// Freezes the active generation, if it holds anything and nothing else is frozen.
+    pub fn freeze_all(&mut self, shared: &Shared, next: Rid) {
+        if self.frozen.is_some() || next == self.active_from {
+            return;
+        }
+        let fresh = Arc::new(Generation::new());
+        let full = std::mem::replace(&mut self.active, fresh.clone());
+        shared.set_generations(|list| list.push(fresh));
+        self.frozen = Some(Frozen {
+            n_keys: full.n_keys(),
+            generation: full,
+            last: next - 1,
+            done: None,
+            step: None,
+        });
+        self.active_from = next;
+    }
+}
+
+/// Adds versions to the list of a key. Those that are there already are left out: after a crash
+/// some keys are written a second time.
+fn write_list(connection: &Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
+    let last: Option<(Rid, Vec<u8>)> = connection
+        .prepare_cached(
+            "SELECT first, rids FROM posting WHERE key = ?1 ORDER BY first DESC LIMIT 1",
+        )?
+        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let mut insert = connection.prepare_cached("INSERT INTO posting VALUES(?1, ?2, ?3)")?;
+    let Some((first, bytes)) = last else {
+        for (first, bytes) in posting::encode(rids) {
+            insert.execute(params![key, first, bytes])?;
+        }
+        return Ok(());
+    };
+    let mut bitmap = RoaringBitmap::new();
+    posting::decode(first, &bytes, &mut bitmap)?;
+    let highest = bitmap.max().unwrap_or(first);
+    let fresh: Vec<Rid> = rids.iter().copied().filter(|rid| *rid > highest).collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let mut all: Vec<Rid> = bitmap.iter().collect();
+    all.extend(fresh);
+    let mut rows = posting::encode(&all).into_iter();
+    if let Some((first, bytes)) = rows.next() {
+        connection
+            .prepare_cached("UPDATE posting SET rids = ?3 WHERE key = ?1 AND first = ?2")?
+            .execute(params![key, first, bytes])?;
+    }
+    for (first, bytes) in rows {
+        insert.execute(params![key, first, bytes])?;
+    }
+    Ok(())
+}
+
+fn write_dead(
+    connection: &Connection,
+    shared: &Shared,
+    dirty: &std::collections::BTreeSet<u32>,
+) -> Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO dead VALUES(?1, ?2) ON CONFLICT DO UPDATE SET bitmap = ?2",
+    )?;
+    for chunk in dirty {
+        let bytes = shared.live(|live| {
+            let first = chunk << 16;
+            let mut part = RoaringBitmap::new();
+            part.insert_range(first..=first | 0xFFFF);
+            part &= &live.dead;
+            let mut bytes = Vec::new();
+            part.serialize_into(&mut bytes).map(|()| bytes)
+        })?;
+        put.execute(params![chunk, bytes])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! The only disk and the only SQL: an encrypted SQLite file per practice.
+//!
+//! * [`Store::commit`] writes a [`WriteSet`] or nothing of it; it is on disk when the call returns.
+//! * [`Snapshot`] reads one state of the record, now or in the past.
+//! * Every version stays. Search keys lead to versions, not to resources; which versions are
+//!   current is one bitmap. So the index only grows, the past can be searched, and a page of a
+//!   result stays what it was while others write.
+//! * Posting lists are gathered in memory and written in key order ([`mod@memory`],
+//!   [`mod@flush`]); their source, the packed index values, is in the commit itself.
+//!
+//! Who may see what is not decided here.
+
+mod blob;
+mod body;
+mod checkpoint;
+mod error;
+mod flush;
+mod key;
+mod keyring;
+mod memory;
+mod page;
+mod plan;
+mod posting;
+mod schema;
+mod snapshot;
+mod store;
+mod systems;
+mod types;
+mod view;
+mod writer;
+
+pub use error::{CommitError, Error, Kind, Result};
+pub use keyring::{DataKey, MasterKey};
+pub use page::TOTAL_FREE_MAX;
+pub use snapshot::Snapshot;
+pub use store::{Clock, Store};
+pub use types::{
+    ChangeKind, Check, Committed, Cursor, Expect, Head, ItemOp, OutboxRow, OutboxTask, PageRequest,
+    Put, PutKind, PutResult, Rid, Scope, SearchPage, Version, WriteSet,
+};

@@ -1,0 +1,128 @@
+//! The part of the index that is not on disk yet.
+//!
+//! Every commit puts the packed index values of its versions on disk with the bodies; the posting
+//! lists that follow from them are gathered here and written in key order later.
+//! After a crash they are gathered again from the packed values (`flushed` tells from where).
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::RwLock;
+
+use roaring::RoaringBitmap;
+
+use crate::Rid;
+
+/// Versions of a generation before it is frozen and written. Bounds memory and the start after a
+/// crash.
+pub const GENERATION_MAX_VERSIONS: u32 = 32_768;
+/// Lists longer than this are bitmaps.
+const FEW_MAX: usize = 48;
+
+enum Rids {
+    Few(Vec<Rid>),
+    Many(RoaringBitmap),
+}
+
+impl Rids {
+    fn push(&mut self, rid: Rid) {
+        match self {
+            Rids::Few(list) if list.last() == Some(&rid) => {}
+            Rids::Few(list) if list.len() < FEW_MAX => list.push(rid),
+            Rids::Few(list) => {
+                let mut many: RoaringBitmap = list.iter().copied().collect();
+                many.insert(rid);
+                *self = Rids::Many(many);
+            }
+            Rids::Many(bitmap) => {
+                bitmap.insert(rid);
+            }
+        }
+    }
+
+    fn drop_from(&mut self, from: Rid) {
+        match self {
+            Rids::Few(list) => list.retain(|r| *r < from),
+            Rids::Many(bitmap) => {
+                bitmap.remove_range(from..);
+            }
+        }
+    }
+
+    fn add_to(&self, into: &mut RoaringBitmap) {
+        match self {
+            Rids::Few(list) => into.extend(list),
+            Rids::Many(bitmap) => *into |= bitmap,
+        }
+    }
+}
+
+/// Posting lists of a run of versions.
+pub struct Generation {
+    lists: RwLock<BTreeMap<Box<[u8]>, Rids>>,
+}
+
+impl Generation {
+    pub fn new() -> Generation {
+        Generation { lists: RwLock::new(BTreeMap::new()) }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Box<[u8]>, Rids>> {
+        self.lists.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Adds a version under its keys. Versions come in ascending order.
+    pub fn add<'k>(&self, rid: Rid, keys: impl Iterator<Item = &'k [u8]>) {
+        let mut lists = self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for key in keys {
+            match lists.get_mut(key) {
+                Some(rids) => rids.push(rid),
+                None => {
+                    lists.insert(key.into(), Rids::Few(vec![rid]));
+                }
+            }
+        }
+    }
+
+    /// Takes versions from `from` on out again, after a commit that failed.
+    pub fn drop_from(&self, from: Rid) {
+        let mut lists = self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lists.values_mut().for_each(|rids| rids.drop_from(from));
+    }
+
+    /// Versions under `key`.
+    pub fn get(&self, key: &[u8], into: &mut RoaringBitmap) {
+        if let Some(rids) = self.read().get(key) {
+            rids.add_to(into);
+        }
+    }
+
+    /// Calls `each` for the keys from `from` up to but not including `to`, in order.
+    pub fn range(&self, from: &[u8], to: Option<&[u8]>, mut each: impl FnMut(&[u8], RoaringBitmap)) {
+        let end = to.map_or(Bound::Unbounded, Bound::Excluded);
+        for (key, rids) in self.read().range::<[u8], _>((Bound::Included(from), end)) {
+            let mut bitmap = RoaringBitmap::new();
+            rids.add_to(&mut bitmap);
+            each(key, bitmap);
+        }
+    }
+
+    /// The next keys behind `after` with their versions, at most `n`. For writing to disk.
+    pub fn next(&self, after: Option<&[u8]>, n: usize) -> Vec<(Box<[u8]>, Vec<Rid>)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.read()
+            .range::<[u8], _>((start, Bound::Unbounded))
+            .take(n)
+            .map(|(key, rids)| {
+                let list = match rids {
+                    Rids::Few(list) => list.clone(),
+                    Rids::Many(bitmap) => bitmap.iter().collect(),
+                };
+                (key.clone(), list)
+            })
+            .collect()
+    }
+
+    pub fn n_keys(&self) -> usize {
+        self.read().len()
+    }
+}

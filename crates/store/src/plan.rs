@@ -1,0 +1,527 @@
+//! From a query tree to the versions that answer it.
+//!
+//! Every criterion becomes a set of versions that surely match and a set that may match; "may"
+//! comes from values that a key cannot hold exactly (edges of date and number buckets, cut texts,
+//! units). Sets are intersected, the cheapest first; once few candidates are left the remaining
+//! criteria are not looked up but checked on the candidates' own values. What is not sure is
+//! verified by `search`'s matcher, the same code that defines the answer.
+
+use fhir_tables::{ResourceType, SearchKind};
+use roaring::RoaringBitmap;
+use search::params as search_params;
+use search::query::{Compartment, Criterion, Modifier, Operand, Prefix, Query, SystemMatch};
+use search::value::{IndexValue, Indexed, ParamId};
+
+use crate::body;
+use crate::error::Result;
+use crate::key;
+use crate::types::Rid;
+use crate::view::View;
+
+/// With so few candidates left, reading their values is cheaper than another index range.
+const VERIFY_RATHER_MAX: u64 = 256;
+
+/// Versions that answer a criterion.
+#[derive(Default)]
+struct Cand {
+    sure: RoaringBitmap,
+    /// Disjoint from `sure` is not required.
+    maybe: RoaringBitmap,
+}
+
+impl Cand {
+    fn sure(sure: RoaringBitmap) -> Cand {
+        Cand { sure, maybe: RoaringBitmap::new() }
+    }
+
+    fn maybe(maybe: RoaringBitmap) -> Cand {
+        Cand { sure: RoaringBitmap::new(), maybe }
+    }
+
+    fn or(&mut self, other: Cand) {
+        self.sure |= other.sure;
+        self.maybe |= other.maybe;
+    }
+}
+
+/// The visible versions that may answer a query.
+pub struct Found<'q> {
+    query: &'q Query,
+    pub candidates: RoaringBitmap,
+    /// Those of the candidates that need no verification.
+    pub sure: RoaringBitmap,
+    /// What the others must be checked for.
+    unsure: Vec<&'q Criterion>,
+}
+
+impl Found<'_> {
+    pub fn is_exact(&self) -> bool {
+        self.unsure.is_empty()
+    }
+
+    /// Number of candidates that would have to be verified for an exact answer.
+    pub fn n_unsure(&self) -> u64 {
+        if self.is_exact() { 0 } else { self.candidates.len() - self.sure.len() }
+    }
+
+    /// Whether a candidate answers the query.
+    pub fn holds(&self, view: &View<'_>, bodies: &mut body::Reader, rid: Rid) -> Result<bool> {
+        if self.is_exact() || self.sure.contains(rid) {
+            return Ok(true);
+        }
+        let from_body = self.unsure.iter().any(|c| c.needs_body());
+        let (_, at, values) =
+            if from_body { view.values_of_body(rid, bodies)? } else { view.values(rid)? };
+        let updated = search_params::last_updated_of(self.query.rt);
+        Ok(self.unsure.iter().all(|c| {
+            if c.param == updated { c.matches_instant(at) } else { c.matches(&values) }
+        }))
+    }
+
+    /// Verifies all candidates.
+    pub fn settle(&mut self, view: &View<'_>, bodies: &mut body::Reader) -> Result<()> {
+        if self.is_exact() {
+            return Ok(());
+        }
+        let mut kept = self.sure.clone();
+        for rid in &self.candidates - &self.sure {
+            if self.holds(view, bodies, rid)? {
+                kept.insert(rid);
+            }
+        }
+        self.candidates = kept;
+        self.unsure.clear();
+        Ok(())
+    }
+}
+
+/// How much a criterion costs to look up: 0 is one key.
+fn cost(query: &Query, c: &Criterion) -> u8 {
+    if c.param == search_params::id_of(query.rt) {
+        return 0;
+    }
+    match (c.modifier, c.kind) {
+        (Modifier::Not, _) => 5,
+        (Modifier::Contains | Modifier::Text | Modifier::OfType, _) => 6,
+        (Modifier::Missing, _) => 3,
+        (_, SearchKind::Token | SearchKind::Reference | SearchKind::Uri) => 0,
+        (_, SearchKind::String) => 1,
+        (_, SearchKind::Composite) => 2,
+        (_, SearchKind::Number | SearchKind::Quantity) => 3,
+        (_, SearchKind::Date) => 4,
+        _ => 6,
+    }
+}
+
+/// Plans and runs the look-ups of a query.
+pub fn find<'q>(view: &View<'_>, query: &'q Query) -> Result<Found<'q>> {
+    let mut order: Vec<&Criterion> = query.criteria.iter().collect();
+    order.sort_by_key(|c| cost(query, c));
+    let mut candidates: Option<RoaringBitmap> = None;
+    let mut sure: Option<RoaringBitmap> = None;
+    let mut unsure = Vec::new();
+    if let Some(compartment) = &query.compartment {
+        let all = in_compartment(view, query.rt, compartment)?;
+        sure = Some(all.clone());
+        candidates = Some(all);
+    }
+    for criterion in order {
+        let few = candidates.as_ref().is_some_and(|c| c.len() <= VERIFY_RATHER_MAX);
+        if few && cost(query, criterion) > 0 {
+            unsure.push(criterion);
+            sure = Some(RoaringBitmap::new());
+            continue;
+        }
+        let found = eval(view, query.rt, criterion)?;
+        if !(&found.maybe - &found.sure).is_empty() {
+            unsure.push(criterion);
+        }
+        let either = &found.sure | &found.maybe;
+        candidates = Some(candidates.map_or(either.clone(), |c| c & either));
+        sure = Some(sure.map_or(found.sure.clone(), |s| s & found.sure));
+    }
+    let candidates = match candidates {
+        Some(candidates) => candidates,
+        None => {
+            let all = view.fetch(&key::of_type(query.rt))?;
+            sure = Some(all.clone());
+            all
+        }
+    };
+    let candidates = view.visible(candidates)?;
+    let sure = sure.unwrap_or_default() & &candidates;
+    if sure.len() == candidates.len() {
+        unsure.clear();
+    }
+    Ok(Found { query, candidates, sure, unsure })
+}
+
+fn in_compartment(view: &View<'_>, rt: ResourceType, c: &Compartment) -> Result<RoaringBitmap> {
+    let mut all = RoaringBitmap::new();
+    for param in &c.params {
+        all |= view.fetch(&key::reference(c.root, &c.id, *param))?;
+    }
+    if c.is_root
+        && let Some(ident) = view.ident(rt, &c.id)?
+        && ident.kind != crate::ChangeKind::Delete
+    {
+        all.insert(ident.rid);
+    }
+    Ok(all)
+}
+
+fn has(view: &View<'_>, p: ParamId) -> Result<RoaringBitmap> {
+    view.fetch(&key::param(b'H', p))
+}
+
+fn eval(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
+    match c.modifier {
+        Modifier::Missing => {
+            let wanted = |m| c.operands.iter().any(|o| *o == Operand::Missing(m));
+            let present = has(view, c.param)?;
+            let mut all = RoaringBitmap::new();
+            if wanted(true) {
+                all |= view.fetch(&key::of_type(rt))? - &present;
+            }
+            if wanted(false) {
+                all |= present;
+            }
+            Ok(Cand::sure(all))
+        }
+        Modifier::Not => {
+            let found = positive(view, rt, c)?;
+            let all = view.fetch(&key::of_type(rt))?;
+            Ok(Cand { sure: all - &found.sure - &found.maybe, maybe: found.maybe - found.sure })
+        }
+        _ => positive(view, rt, c),
+    }
+}
+
+/// Versions with a value that satisfies any operand.
+fn positive(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
+    if c.kind == SearchKind::Composite {
+        return composite(view, rt, c);
+    }
+    let mut all = Cand::default();
+    for operand in &c.operands {
+        all.or(one(view, rt, c, operand)?);
+    }
+    Ok(all)
+}
+
+fn composite(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
+    let mut all = has(view, c.param)?;
+    for implied in &c.implied {
+        let found = positive(view, rt, implied)?;
+        all &= found.sure | found.maybe;
+    }
+    Ok(Cand::maybe(all))
+}
+
+fn one(view: &View<'_>, rt: ResourceType, c: &Criterion, operand: &Operand) -> Result<Cand> {
+    let p = c.param;
+    match operand {
+        Operand::Id(id) => {
+            let ident = view.ident(rt, id)?.filter(|i| i.kind != crate::ChangeKind::Delete);
+            Ok(Cand::sure(ident.map(|i| i.rid).into_iter().collect()))
+        }
+        Operand::Token { system, code } => token(view, p, system, code.as_deref()),
+        Operand::Identifier { system, value } => {
+            coded(view, b'I', p, system, value.as_deref())
+        }
+        Operand::String(text) => string(view, p, c.modifier, text),
+        Operand::Date { prefix, lo, hi } => {
+            Days { view, p, rt: (p == search_params::last_updated_of(rt)).then_some(rt) }
+                .find(*prefix, *lo, *hi)
+        }
+        Operand::Number { prefix, value, lo, hi } => number(view, p, *prefix, *value, *lo, *hi),
+        Operand::Quantity { prefix, value, lo, hi, system, code } => {
+            let mut found = number(view, p, *prefix, *value, *lo, *hi)?;
+            if system.is_some() || code.is_some() {
+                found.maybe |= std::mem::take(&mut found.sure);
+            }
+            Ok(found)
+        }
+        Operand::Reference { types, id } => {
+            let mut all = RoaringBitmap::new();
+            for ty in types {
+                all |= view.fetch(&key::reference(*ty, id, p))?;
+            }
+            Ok(Cand::sure(all))
+        }
+        Operand::Url(url) => exact_text(view, b'V', p, url),
+        Operand::Uri(uri) => match c.modifier {
+            Modifier::Below => Ok(Cand::maybe(under_prefix(view, b'U', p, uri)?)),
+            Modifier::Above => above(view, p, uri),
+            _ => exact_text(view, b'U', p, uri),
+        },
+        // Decided by values that are not in the index.
+        Operand::TokenText(_) | Operand::OfType { .. } | Operand::Composite(_) => {
+            Ok(Cand::maybe(has(view, p)?))
+        }
+        Operand::Missing(_) => Ok(Cand::default()),
+    }
+}
+
+fn prefix_range(view: &View<'_>, prefix: &[u8]) -> Result<RoaringBitmap> {
+    view.fetch_range(prefix, key::after_prefix(prefix).as_deref(), |_| true)
+}
+
+fn token(view: &View<'_>, p: ParamId, system: &SystemMatch, code: Option<&str>) -> Result<Cand> {
+    if code.is_none()
+        && let SystemMatch::Is(s) = system
+    {
+        return match view.shared.systems.find(s) {
+            Some(number) => Ok(Cand::sure(view.fetch(&key::system(p, number))?)),
+            None => Ok(Cand::default()),
+        };
+    }
+    coded(view, b'K', p, system, code)
+}
+
+/// Families `K` and `I`: text with a system.
+fn coded(
+    view: &View<'_>,
+    family: u8,
+    p: ParamId,
+    system: &SystemMatch,
+    code: Option<&str>,
+) -> Result<Cand> {
+    let Some(code) = code else { return Ok(Cand::maybe(has(view, p)?)) };
+    let number = match system {
+        SystemMatch::Any => None,
+        SystemMatch::Absent => Some(0),
+        SystemMatch::Is(s) => match view.shared.systems.find(s) {
+            Some(number) => Some(number),
+            None => return Ok(Cand::default()),
+        },
+    };
+    let rids = match number {
+        Some(number) => view.fetch(&key::with_system(family, p, code, number))?,
+        None => {
+            let mut prefix = key::with_text(family, p, code);
+            prefix.push(0);
+            prefix_range(view, &prefix)?
+        }
+    };
+    Ok(if key::text(code).cut { Cand::maybe(rids) } else { Cand::sure(rids) })
+}
+
+fn exact_text(view: &View<'_>, family: u8, p: ParamId, text: &str) -> Result<Cand> {
+    let rids = view.fetch(&key::with_text(family, p, text))?;
+    let cut = key::text(text).bytes.len() >= key::TEXT_MAX_BYTES - 3;
+    Ok(if cut { Cand::maybe(rids) } else { Cand::sure(rids) })
+}
+
+fn under_prefix(view: &View<'_>, family: u8, p: ParamId, text: &str) -> Result<RoaringBitmap> {
+    prefix_range(view, &key::with_text(family, p, text))
+}
+
+/// URIs that are a prefix of the given one.
+fn above(view: &View<'_>, p: ParamId, uri: &str) -> Result<Cand> {
+    let wanted = key::text(uri).bytes;
+    let from = key::param(b'U', p);
+    let to = key::after_prefix(&from);
+    let rids = view.fetch_range(&from, to.as_deref(), |k| wanted.starts_with(&k[from.len()..]))?;
+    Ok(Cand::maybe(rids))
+}
+
+fn string(view: &View<'_>, p: ParamId, modifier: Modifier, text: &str) -> Result<Cand> {
+    let norm = search::normalize(text);
+    match modifier {
+        Modifier::Exact => Ok(Cand::maybe(view.fetch(&key::with_text(b'G', p, &norm))?)),
+        Modifier::Contains => {
+            let from = key::param(b'G', p);
+            let to = key::after_prefix(&from);
+            let needle = norm.as_bytes();
+            let mut cut = RoaringBitmap::new();
+            let sure = view.fetch_range(&from, to.as_deref(), |k| {
+                needle.is_empty()
+                    || k[from.len()..].windows(needle.len()).any(|part| part == needle)
+            })?;
+            // What a cut text holds behind its cut is not in the key.
+            cut |= view.fetch_range(&from, to.as_deref(), |k| {
+                k.len() - from.len() > key::TEXT_MAX_BYTES - 4
+            })?;
+            Ok(Cand { sure, maybe: cut })
+        }
+        _ => {
+            let rids = under_prefix(view, b'G', p, &norm)?;
+            Ok(if key::text(&norm).cut { Cand::maybe(rids) } else { Cand::sure(rids) })
+        }
+    }
+}
+
+/// Numbers of the buckets from `from` to `to`, both inclusive.
+fn buckets(view: &View<'_>, p: ParamId, from: u32, to: u32) -> Result<RoaringBitmap> {
+    if from > to {
+        return Ok(RoaringBitmap::new());
+    }
+    let start = key::number(p, from);
+    let end = key::after_prefix(&key::number(p, to));
+    view.fetch_range(&start, end.as_deref(), |_| true)
+}
+
+fn number(
+    view: &View<'_>,
+    p: ParamId,
+    prefix: Prefix,
+    value: f64,
+    lo: f64,
+    hi: f64,
+) -> Result<Cand> {
+    const LAST: u32 = 0x00FF_FFFF;
+    let at = key::bucket(value);
+    let range = |from, to| buckets(view, p, from, to);
+    let within = || -> Result<Cand> {
+        let (first, last) = (key::bucket(lo), key::bucket(hi));
+        let sure = if last > first + 1 {
+            range(first + 1, last - 1)?
+        } else {
+            RoaringBitmap::new()
+        };
+        let mut maybe = range(first, first)?;
+        maybe |= range(last, last)?;
+        Ok(Cand { sure, maybe })
+    };
+    let above = || -> Result<Cand> {
+        let sure = if at < LAST { range(at + 1, LAST)? } else { RoaringBitmap::new() };
+        Ok(Cand { sure, maybe: range(at, at)? })
+    };
+    let below = || -> Result<Cand> {
+        let sure = if at > 0 { range(0, at - 1)? } else { RoaringBitmap::new() };
+        Ok(Cand { sure, maybe: range(at, at)? })
+    };
+    match prefix {
+        Prefix::Eq | Prefix::Ap => within(),
+        Prefix::Ne => Ok(Cand::maybe(has(view, p)?)),
+        Prefix::Gt | Prefix::Sa => above(),
+        Prefix::Lt | Prefix::Eb => below(),
+        // As matched: the bounds of the precision do not count (search.html#number).
+        Prefix::Ge => above(),
+        Prefix::Le => below(),
+    }
+}
+
+/// Dates of one parameter, or of `lastUpdated` of a type.
+struct Days<'v> {
+    view: &'v View<'v>,
+    p: ParamId,
+    rt: Option<ResourceType>,
+}
+
+impl Days<'_> {
+    /// Values with a day from `from` to `to`, both inclusive. Families: `D` within one day, `L`
+    /// beginning, `E` end of longer ones.
+    fn days(&self, family: u8, from: i64, to: i64) -> Result<RoaringBitmap> {
+        if from > to {
+            return Ok(RoaringBitmap::new());
+        }
+        let (start, last) = match self.rt {
+            // `lastUpdated` is an instant: there are no longer ones.
+            Some(_) if family != b'D' => return Ok(RoaringBitmap::new()),
+            Some(rt) => (key::updated_day(rt, from), key::updated_day(rt, to)),
+            None => (key::date(family, self.p, from), key::date(family, self.p, to)),
+        };
+        let end = key::after_prefix(&last);
+        self.view.fetch_range(&start, end.as_deref(), |_| true)
+    }
+
+    fn present(&self) -> Result<RoaringBitmap> {
+        match self.rt {
+            Some(rt) => self.view.fetch(&key::of_type(rt)),
+            None => has(self.view, self.p),
+        }
+    }
+
+    fn find(&self, prefix: Prefix, lo: i64, hi: i64) -> Result<Cand> {
+        match prefix {
+            Prefix::Eq => self.within(lo, hi),
+            Prefix::Ne => Ok(Cand::maybe(self.present()?)),
+            Prefix::Gt => self.after(b'E', hi),
+            Prefix::Sa => self.after(b'L', hi),
+            Prefix::Lt => self.before(b'L', lo),
+            Prefix::Eb => self.before(b'E', lo),
+            Prefix::Ge => {
+                let mut found = self.within(lo, hi)?;
+                found.or(self.after(b'E', hi)?);
+                Ok(found)
+            }
+            Prefix::Le => {
+                let mut found = self.within(lo, hi)?;
+                found.or(self.before(b'L', lo)?);
+                Ok(found)
+            }
+            Prefix::Ap => {
+                let (first, last) = (key::day(lo), key::day(hi));
+                let mut found = self.single(lo, hi)?;
+                found.maybe |= self.days(b'L', i64::MIN / 2, last)?
+                    & self.days(b'E', first, i64::MAX / 2)?;
+                Ok(found)
+            }
+        }
+    }
+
+    /// Values within one day that lie in the interval.
+    fn single(&self, lo: i64, hi: i64) -> Result<Cand> {
+        let (first, last) = (key::day(lo), key::day(hi));
+        let mut from = first;
+        let mut to = last;
+        let mut maybe = RoaringBitmap::new();
+        if lo != key::day_start(first) {
+            maybe |= self.days(b'D', first, first)?;
+            from += 1;
+        }
+        if hi != key::day_start(last + 1) - 1 {
+            maybe |= self.days(b'D', last, last)?;
+            to -= 1;
+        }
+        Ok(Cand { sure: self.days(b'D', from, to)?, maybe })
+    }
+
+    fn within(&self, lo: i64, hi: i64) -> Result<Cand> {
+        let mut found = self.single(lo, hi)?;
+        let (first, last) = (key::day(lo), key::day(hi));
+        if last > first {
+            found.maybe |= self.days(b'L', first, last)? & self.days(b'E', first, last)?;
+        }
+        Ok(found)
+    }
+
+    /// Values whose end (`E`) or beginning (`L`) lies after `ms`.
+    fn after(&self, family: u8, ms: i64) -> Result<Cand> {
+        let day = key::day(ms);
+        let aligned = ms == key::day_start(day + 1) - 1;
+        let far = i64::MAX / 2;
+        let sure = self.days(b'D', day + 1, far)? | self.days(family, day + 1, far)?;
+        let maybe = if aligned {
+            RoaringBitmap::new()
+        } else {
+            self.days(b'D', day, day)? | self.days(family, day, day)?
+        };
+        Ok(Cand { sure, maybe })
+    }
+
+    /// Values whose beginning (`L`) or end (`E`) lies before `ms`.
+    fn before(&self, family: u8, ms: i64) -> Result<Cand> {
+        let day = key::day(ms);
+        let aligned = ms == key::day_start(day);
+        let far = i64::MIN / 2;
+        let sure = self.days(b'D', far, day - 1)? | self.days(family, far, day - 1)?;
+        let maybe = if aligned {
+            RoaringBitmap::new()
+        } else {
+            self.days(b'D', day, day)? | self.days(family, day, day)?
+        };
+        Ok(Cand { sure, maybe })
+    }
+}
+
+/// First day of the smallest date under `p`, or of the largest when `descending`.
+pub fn day_of(values: &[Indexed], p: ParamId, descending: bool) -> Option<i64> {
+    let days = values.iter().filter(|v| v.param == p).filter_map(|v| match v.value {
+        IndexValue::Date { lo, hi } => Some(key::day(if descending { hi } else { lo })),
+        _ => None,
+    });
+    if descending { days.max() } else { days.min() }
+}

@@ -1,0 +1,175 @@
+//! Posting lists on disk: the versions of one key, in rows of bounded size.
+//!
+//! A key's list is cut into rows that follow each other; a row is found by its first version.
+//! Versions only grow, so adding to a list touches its last row alone.
+//! Three encodings, the first byte tells which; the writer takes the one that holds most:
+//! deltas (sparse), bits (dense), runs (consecutive).
+
+use roaring::RoaringBitmap;
+use stdx::varint;
+
+use crate::Rid;
+use crate::error::{Error, Result};
+
+/// Largest row, in bytes. Rows above a quarter of a page would spill to overflow pages.
+pub const ROW_MAX_BYTES: usize = 900;
+
+const DELTAS: u8 = 0;
+const BITS: u8 = 1;
+const RUNS: u8 = 2;
+
+/// A row: its first version and its bytes.
+pub type Row = (Rid, Vec<u8>);
+
+/// Encodes versions (ascending, not empty) as rows of at most [`ROW_MAX_BYTES`].
+pub fn encode(rids: &[Rid]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut rest = rids;
+    while let Some(first) = rest.first() {
+        let candidates = [deltas(rest), bits(rest), runs(rest)];
+        let (n, bytes) = candidates
+            .into_iter()
+            .max_by_key(|(n, bytes)| (*n, usize::MAX - bytes.len()))
+            .expect("three candidates");
+        rows.push((*first, bytes));
+        rest = &rest[n..];
+    }
+    rows
+}
+
+fn deltas(rids: &[Rid]) -> (usize, Vec<u8>) {
+    let mut out = vec![DELTAS];
+    let mut n = 1;
+    for pair in rids.windows(2) {
+        let delta = u64::from(pair[1] - pair[0]);
+        if out.len() + varint::len(delta) > ROW_MAX_BYTES {
+            break;
+        }
+        varint::write(delta, &mut out);
+        n += 1;
+    }
+    (n, out)
+}
+
+fn bits(rids: &[Rid]) -> (usize, Vec<u8>) {
+    let mut out = vec![BITS];
+    let first = rids[0];
+    let mut n = 1;
+    for rid in &rids[1..] {
+        let at = (rid - first - 1) as usize;
+        let byte = 1 + at / 8;
+        if byte >= ROW_MAX_BYTES {
+            break;
+        }
+        if out.len() <= byte {
+            out.resize(byte + 1, 0);
+        }
+        out[byte] |= 1 << (at % 8);
+        n += 1;
+    }
+    (n, out)
+}
+
+/// Pairs of (gap since the last run, length - 1); the first gap is 0.
+fn runs(rids: &[Rid]) -> (usize, Vec<u8>) {
+    let mut out = vec![RUNS];
+    let mut n = 0;
+    let mut last = rids[0];
+    while n < rids.len() {
+        let start = rids[n];
+        let len = rids[n..].iter().zip(start..).take_while(|(a, b)| **a == *b).count();
+        let (gap, more) = (u64::from(start - last), len as u64 - 1);
+        if out.len() + varint::len(gap) + varint::len(more) > ROW_MAX_BYTES {
+            break;
+        }
+        varint::write(gap, &mut out);
+        varint::write(more, &mut out);
+        last = start + more as Rid;
+        n += len;
+    }
+    (n, out)
+}
+
+/// Adds the versions of a row to `into`. They must lie above all that it holds, or anywhere.
+pub fn decode(first: Rid, bytes: &[u8], into: &mut RoaringBitmap) -> Result<()> {
+    let damaged = || Error::corrupt("a posting row cannot be read");
+    let (form, mut rest) = bytes.split_first().ok_or_else(damaged)?;
+    match *form {
+        DELTAS => {
+            into.insert(first);
+            let mut rid = first;
+            while !rest.is_empty() {
+                let delta = varint::read(&mut rest).ok_or_else(damaged)?;
+                let next = u64::from(rid) + delta;
+                rid = Rid::try_from(next).map_err(|_| damaged())?;
+                into.insert(rid);
+            }
+        }
+        BITS => {
+            into.insert(first);
+            for (i, byte) in rest.iter().enumerate() {
+                let mut byte = *byte;
+                while byte != 0 {
+                    let at = i as u64 * 8 + u64::from(byte.trailing_zeros());
+                    let rid = u64::from(first) + 1 + at;
+                    into.insert(Rid::try_from(rid).map_err(|_| damaged())?);
+                    byte &= byte - 1;
+                }
+            }
+        }
+        RUNS => {
+            let mut last = u64::from(first);
+            while !rest.is_empty() {
+                let gap = varint::read(&mut rest).ok_or_else(damaged)?;
+                let more = varint::read(&mut rest).ok_or_else(damaged)?;
+                let start = last + gap;
+                last = start.checked_add(more).ok_or_else(damaged)?;
+                let end = Rid::try_from(last).map_err(|_| damaged())?;
+                into.insert_range(start as Rid..=end);
+            }
+        }
+        _ => return Err(damaged()),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(rids: Vec<Rid>) -> usize {
+        let rows = encode(&rids);
+        let mut bitmap = RoaringBitmap::new();
+        for (first, bytes) in &rows {
+            assert!(bytes.len() <= ROW_MAX_BYTES);
+            decode(*first, bytes, &mut bitmap).expect("own rows");
+        }
+        assert_eq!(bitmap.iter().collect::<Vec<_>>(), rids);
+        rows.len()
+    }
+
+    #[test]
+    fn lists_of_every_shape_read_back() {
+        assert_eq!(check(vec![5]), 1);
+        assert_eq!(check(vec![0, Rid::MAX]), 1);
+        assert_eq!(check((0..1_000_000).collect()), 1, "one run");
+        assert!(check((0..60_000).step_by(2).collect()) < 10, "dense");
+        assert!(check((0..1_000_000).step_by(1000).collect()) < 4, "sparse");
+        let mut n = 1u32;
+        let mixed: Vec<Rid> = (0..20_000)
+            .map(|i| {
+                n += if i % 100 < 50 { 1 } else { 1 + (i * 7919) % 400 };
+                n
+            })
+            .collect();
+        check(mixed);
+    }
+
+    #[test]
+    fn damaged_rows_are_told() {
+        let mut into = RoaringBitmap::new();
+        for bytes in [&[][..], &[9], &[DELTAS, 0x80], &[RUNS, 1], &[RUNS, 0, 0xff, 0xff, 0xff, 0xff, 0x7f]] {
+            assert!(decode(1, bytes, &mut into).is_err(), "{bytes:?}");
+        }
+    }
+}

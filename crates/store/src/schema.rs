@@ -1,0 +1,109 @@
+//! Tables and connections.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, Kind, Result};
+use crate::keyring::DataKey;
+
+/// Name of the database file in the folder.
+pub const FILE: &str = "vitae.db";
+
+/// All tables. What is derived from others is marked so; `verify` compares, reopening rebuilds.
+const TABLES: &str = "
+CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
+-- Every version of every resource in commit order: the change feed.
+-- kind: 1 create, 2 update, 3 delete. prev: the version that this one replaces, or 0.
+CREATE TABLE version(
+  rid INTEGER PRIMARY KEY, rt INTEGER NOT NULL, id TEXT NOT NULL, vid INTEGER NOT NULL,
+  at INTEGER NOT NULL, kind INTEGER NOT NULL, prev INTEGER NOT NULL, dictionary INTEGER NOT NULL,
+  size INTEGER NOT NULL, hash BLOB NOT NULL, packed BLOB NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE ident(rt INTEGER NOT NULL, id TEXT NOT NULL, vid INTEGER NOT NULL,
+  rid INTEGER NOT NULL, kind INTEGER NOT NULL, PRIMARY KEY(rt, id, vid)) WITHOUT ROWID, STRICT;
+-- Numbers of token systems.
+CREATE TABLE system(number INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE dictionary(number INTEGER PRIMARY KEY, rt INTEGER NOT NULL, bytes BLOB NOT NULL)
+  STRICT;
+-- Derived: posting lists (posting.rs), versions that are not current any more.
+CREATE TABLE posting(key BLOB NOT NULL, first INTEGER NOT NULL, rids BLOB NOT NULL,
+  PRIMARY KEY(key, first)) WITHOUT ROWID, STRICT;
+CREATE TABLE dead(chunk INTEGER PRIMARY KEY, bitmap BLOB NOT NULL) STRICT;
+-- Leaves of the audit tree, in order from 0.
+CREATE TABLE audit(seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
+CREATE TABLE item(collection TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
+  PRIMARY KEY(collection, key)) WITHOUT ROWID, STRICT;
+CREATE TABLE outbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL,
+  payload BLOB NOT NULL, due INTEGER NOT NULL, attempts INTEGER NOT NULL) STRICT;
+CREATE TABLE blob(hash BLOB NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NULL,
+  PRIMARY KEY(hash, chunk)) WITHOUT ROWID, STRICT;
+";
+
+/// Pages of the writer's and of each reader's cache, in KiB.
+pub const WRITER_CACHE_KIB: i64 = 96 * 1024;
+pub const READER_CACHE_KIB: i64 = 24 * 1024;
+
+/// Opens the database file with its key.
+///
+/// Errors: `WrongKey` when the key does not open it.
+pub fn open(folder: &Path, key: &DataKey, create: bool, cache_kib: i64) -> Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    open_file(&folder.join(FILE), key, flags, cache_kib)
+}
+
+/// As [`open`] for any file.
+pub fn open_file(
+    file: &Path,
+    key: &DataKey,
+    flags: OpenFlags,
+    cache_kib: i64,
+) -> Result<Connection> {
+    let connection = Connection::open_with_flags(file, flags)?;
+    // The key is hexadecimal digits of our own making; PRAGMA takes no parameters.
+    let hex = stdx::hex::encode(key.bytes());
+    connection.execute_batch(&format!(
+        "PRAGMA key = \"x'{hex}'\"; PRAGMA cipher_memory_security = OFF;"
+    ))?;
+    connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .map_err(|e| match e.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase) => {
+                Error::with(Kind::WrongKey, "the key does not open the database", e)
+            }
+            _ => e.into(),
+        })?;
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -{cache_kib};"
+    ))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Makes the tables in an empty database.
+pub fn create(connection: &Connection) -> Result<()> {
+    connection.execute_batch(&format!("BEGIN IMMEDIATE;{TABLES}COMMIT;"))?;
+    Ok(())
+}
+
+/// A value of the table `meta`.
+pub fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {
+    use rusqlite::OptionalExtension;
+    Ok(connection
+        .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
+}
+
+pub fn set_meta(connection: &Connection, name: &str, value: &[u8]) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO meta VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?
+        .execute(rusqlite::params![name, value])?;
+    Ok(())
+}

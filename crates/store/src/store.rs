@@ -1,0 +1,406 @@
+//! The open store: shared state, opening and closing, the calls that lead to the writer.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
+
+use roaring::RoaringBitmap;
+use rusqlite::Connection;
+use search::value::Indexed;
+
+use crate::body::{self, Dictionaries};
+use crate::error::{CommitError, Error, Kind, Result};
+use crate::key::{self, Keys};
+use crate::keyring::DataKey;
+use crate::memory::Generation;
+use crate::schema;
+use crate::snapshot::Snapshot;
+use crate::systems::Systems;
+use crate::types::{Check, Committed, Put, PutKind, Rid, WriteSet};
+use crate::writer::{self, Job, Message, PreparedPut, PreparedSet};
+
+/// Readers kept open; more are opened under load and closed after.
+const READERS_KEPT: usize = 6;
+/// Deaths kept in memory for snapshots of the recent past.
+const DEATHS_KEPT: usize = 65_536;
+
+/// Time in UTC milliseconds; given by the caller so that tests and simulation own it.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// What is published: readers see exactly this.
+pub struct Live {
+    pub at: Rid,
+    /// Versions that are not current. Deletions are not in here: no search key leads to them.
+    pub dead: RoaringBitmap,
+    /// (version that replaced, version replaced), the newest last.
+    deaths: VecDeque<(Rid, Rid)>,
+    /// `deaths` is complete for replacing versions above this.
+    deaths_from: Rid,
+}
+
+impl Live {
+    /// Calls `each` for versions that died after `at`.
+    pub fn revived(
+        &self,
+        connection: &Connection,
+        at: Rid,
+        mut each: impl FnMut(Rid),
+    ) -> Result<()> {
+        if at >= self.deaths_from {
+            self.each_death_after(at, each);
+            return Ok(());
+        }
+        let mut statement = connection
+            .prepare_cached("SELECT prev FROM version WHERE rid > ?1 AND prev > 0")?;
+        let mut rows = statement.query([at])?;
+        while let Some(row) = rows.next()? {
+            each(row.get(0)?);
+        }
+        Ok(())
+    }
+
+    /// After a start: deaths up to `flushed` are in `dead` alone.
+    pub fn recover(&mut self, flushed: Rid) {
+        self.deaths.clear();
+        self.deaths_from = flushed;
+    }
+
+    /// Calls `each` for what the versions above `at` replaced. `at` must be recent.
+    pub fn each_death_after(&self, at: Rid, mut each: impl FnMut(Rid)) {
+        let recent = self.deaths.iter().rev().take_while(|(killer, _)| *killer > at);
+        recent.for_each(|(_, victim)| each(*victim));
+    }
+
+    /// Makes a commit visible.
+    pub fn publish(&mut self, at: Rid, deaths: &[(Rid, Rid)]) {
+        self.at = at;
+        for (killer, victim) in deaths {
+            self.dead.insert(*victim);
+            self.deaths.push_back((*killer, *victim));
+        }
+        while self.deaths.len() > DEATHS_KEPT {
+            if let Some((killer, _)) = self.deaths.pop_front() {
+                self.deaths_from = killer;
+            }
+        }
+    }
+}
+
+/// A connection for reading, with its decompression contexts.
+pub struct Reader {
+    pub connection: Connection,
+    pub bodies: body::Reader,
+}
+
+/// State that readers and the writer share.
+pub struct Shared {
+    pub folder: PathBuf,
+    pub key: DataKey,
+    pub clock: Clock,
+    live: RwLock<Live>,
+    /// Oldest first; the last one takes new versions.
+    generations: RwLock<Vec<Arc<Generation>>>,
+    pub systems: Systems,
+    pub dictionaries: Arc<Dictionaries>,
+    readers: Mutex<Vec<Reader>>,
+    failed: AtomicBool,
+    failure: Mutex<Option<String>>,
+    /// By type: the last published version. Tells whether a search may answer differently.
+    pub type_changed: Vec<AtomicU32>,
+    pub last_deletion: AtomicU32,
+}
+
+impl Shared {
+    pub fn live<T>(&self, f: impl FnOnce(&Live) -> T) -> T {
+        f(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn live_mut<T>(&self, f: impl FnOnce(&mut Live) -> T) -> T {
+        f(&mut self.live.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn generations(&self) -> Vec<Arc<Generation>> {
+        self.generations.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_generations(&self, f: impl FnOnce(&mut Vec<Arc<Generation>>)) {
+        f(&mut self.generations.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn pack(&self, values: &[Indexed]) -> Vec<u8> {
+        search::pack::pack(values, &mut |text| self.systems.number(text))
+    }
+
+    pub fn unpack(&self, bytes: &[u8]) -> Result<Vec<Indexed>> {
+        search::pack::unpack(bytes, &|number| self.systems.text(number).to_string())
+            .map_err(|_| Error::corrupt("packed values cannot be read"))
+    }
+
+    /// From now on nothing is written.
+    pub fn fail(&self, why: &str) {
+        self.failed.store(true, Ordering::SeqCst);
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert_with(|| why.to_owned());
+    }
+
+    pub fn failure(&self) -> Option<Error> {
+        self.failed.load(Ordering::Relaxed).then(|| {
+            let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            let why = failure.as_deref().unwrap_or("unknown");
+            Error::new(Kind::Broken, format!("the store has stopped after a failure: {why}"))
+        })
+    }
+
+    pub fn take_reader(&self) -> Result<Reader> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(reader) = kept {
+            return Ok(reader);
+        }
+        let cache = schema::READER_CACHE_KIB;
+        Ok(Reader {
+            connection: schema::open(&self.folder, &self.key, false, cache)?,
+            bodies: body::Reader::new(self.dictionaries.clone()),
+        })
+    }
+
+    pub fn give_back(&self, reader: Reader) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS_KEPT {
+            readers.push(reader);
+        }
+    }
+}
+
+/// A practice's data folder, open for one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    to_writer: mpsc::Sender<Message>,
+    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// Held as long as the store is open.
+    _lock: File,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The writer may be gone after a failure; then there is nothing left to close.
+        let _gone = self.to_writer.send(Message::Close);
+        let handle = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(handle) = handle {
+            let _panicked = handle.join();
+        }
+    }
+}
+
+fn lock(folder: &Path) -> Result<File> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(|e| {
+            let words = format!("{} cannot be used as data folder", folder.display());
+            Error::with(Kind::Place, words, e)
+        })?;
+    file.try_lock().map_err(|_| {
+        let words = format!("{} is in use by another process", folder.display());
+        Error::new(Kind::Locked, words)
+    })?;
+    Ok(file)
+}
+
+impl Store {
+    /// Makes an empty record in a folder (created when missing) that holds none yet.
+    pub fn create(folder: &Path, key: &DataKey, clock: Clock) -> Result<Store> {
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true).create(folder)?;
+        let lock = lock(folder)?;
+        if folder.join(schema::FILE).exists() {
+            let words = format!("{} holds a practice already", folder.display());
+            return Err(Error::new(Kind::Place, words));
+        }
+        let connection = schema::open(folder, key, true, schema::WRITER_CACHE_KIB)?;
+        schema::create(&connection)?;
+        drop(connection);
+        File::open(folder)?.sync_all()?;
+        Store::start(folder, key, clock, lock)
+    }
+
+    /// Opens the record in a folder and brings the index in memory up to date.
+    pub fn open(folder: &Path, key: &DataKey, clock: Clock) -> Result<Store> {
+        if !folder.join(schema::FILE).exists() {
+            let words = format!("{} holds no practice; make one with init", folder.display());
+            return Err(Error::new(Kind::Place, words));
+        }
+        let lock = lock(folder)?;
+        Store::start(folder, key, clock, lock)
+    }
+
+    fn start(folder: &Path, key: &DataKey, clock: Clock, lock: File) -> Result<Store> {
+        let connection = schema::open(folder, key, false, schema::WRITER_CACHE_KIB)?;
+        let shared = Arc::new(Shared {
+            folder: folder.to_owned(),
+            key: key.clone(),
+            clock,
+            live: RwLock::new(Live {
+                at: 0,
+                dead: RoaringBitmap::new(),
+                deaths: VecDeque::new(),
+                deaths_from: 0,
+            }),
+            generations: RwLock::new(vec![Arc::new(Generation::new())]),
+            systems: Systems::default(),
+            dictionaries: Arc::new(Dictionaries::default()),
+            readers: Mutex::new(Vec::new()),
+            failed: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            type_changed: (0..=u8::MAX).map(|_| AtomicU32::new(0)).collect(),
+            last_deletion: AtomicU32::new(0),
+        });
+        let (to_writer, from_callers) = mpsc::channel();
+        let writer = writer::Writer::open(connection, shared.clone(), to_writer.clone())?;
+        let handle = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run(&from_callers))?;
+        let inner =
+            Inner { shared, to_writer, writer: Mutex::new(Some(handle)), _lock: lock };
+        Ok(Store { inner: Arc::new(inner) })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    /// The number of the last version that is on disk and visible.
+    pub fn at(&self) -> Rid {
+        self.inner.shared.live(|live| live.at)
+    }
+
+    /// False after a failure: nothing is written any more, and what cannot be audited is not read.
+    pub fn healthy(&self) -> bool {
+        self.inner.shared.failure().is_none()
+    }
+
+    /// Why the store is not healthy.
+    pub fn failure(&self) -> Option<Error> {
+        self.inner.shared.failure()
+    }
+
+    /// A view of all that is committed now.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::begin(self.inner.shared.clone(), None)
+    }
+
+    /// A view of the record as it was after version `at`.
+    pub fn snapshot_at(&self, at: Rid) -> Result<Snapshot> {
+        Snapshot::begin(self.inner.shared.clone(), Some(at))
+    }
+
+    pub(crate) fn send(&self, message: Message) -> Result<()> {
+        self.inner.to_writer.send(message).map_err(|_| self.stopped())
+    }
+
+    pub(crate) fn stopped(&self) -> Error {
+        self.failure().unwrap_or_else(|| Error::new(Kind::Broken, "the store is closed"))
+    }
+
+    /// Writes a set, or nothing of it. Returns when it is on disk.
+    pub fn commit(&self, set: WriteSet) -> std::result::Result<Committed, CommitError> {
+        if let Some(failure) = self.failure() {
+            return Err(failure.into());
+        }
+        let set = self.prepare(set)?;
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Message::Commit(Job { set, reply }))?;
+        answer.recv().unwrap_or_else(|_| Err(self.stopped().into()))
+    }
+
+    /// Does what can be done beside the writer: keys, packed values, a first look at targets.
+    fn prepare(&self, set: WriteSet) -> std::result::Result<PreparedSet, CommitError> {
+        let shared = &self.inner.shared;
+        let needs_targets = set.checks.iter().any(|c| matches!(c, Check::Exists { .. }));
+        let mut targets_at = 0;
+        if needs_targets {
+            let snapshot = self.snapshot()?;
+            targets_at = snapshot.at();
+            writer::check_targets(&snapshot.view(), &set.checks, &set.puts)?;
+        }
+        let puts = set.puts.into_iter().map(|put| prepare_put(shared, put)).collect();
+        Ok(PreparedSet {
+            read_at: set.read_at,
+            targets_at,
+            checks: set.checks,
+            puts,
+            items: set.items,
+            outbox: set.outbox,
+            audit: set.audit,
+        })
+    }
+
+    /// Queues an audit leaf of something that writes nothing. It is on disk within 100 ms.
+    ///
+    /// Errors: the audit cannot be written; what the leaf tells of must then not be done.
+    pub fn audit(&self, leaf: Vec<u8>) -> Result<()> {
+        match self.failure() {
+            Some(failure) => Err(failure),
+            None => self.send(Message::Audit(leaf)),
+        }
+    }
+
+    /// Returns when everything queued so far is on disk.
+    pub fn flush(&self) -> Result<()> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Message::Flush(reply))?;
+        answer.recv().unwrap_or_else(|_| Err(self.stopped()))
+    }
+}
+
+fn prepare_put(shared: &Shared, put: Put) -> PreparedPut {
+    let is_delete = match put.kind {
+        PutKind::Delete => true,
+        PutKind::Write => false,
+        PutKind::Restore { kind, .. } => kind == crate::ChangeKind::Delete,
+    };
+    let (keys, packed) = if is_delete {
+        (Keys::of_deletion(put.rt), Vec::new())
+    } else {
+        let values = with_uncovered_references(put.values, &put.references);
+        let keys = Keys::of(put.rt, &values, &mut |text| shared.systems.number(text));
+        (keys, shared.pack(&values))
+    };
+    PreparedPut {
+        rt: put.rt,
+        id: put.id,
+        kind: put.kind,
+        text: put.text,
+        meta_at: put.meta_at,
+        keys,
+        packed,
+        expect: put.expect,
+    }
+}
+
+/// Adds the references that no search parameter covers, so that referrers are always found.
+pub(crate) fn with_uncovered_references(
+    mut values: Vec<Indexed>,
+    references: &[(fhir_tables::ResourceType, String)],
+) -> Vec<Indexed> {
+    use search::value::IndexValue;
+    for (rt, id) in references {
+        let covered = values.iter().any(|v| {
+            matches!(&v.value, IndexValue::Reference { ty, id: other } if ty == rt && other == id)
+        });
+        if !covered {
+            let value = IndexValue::Reference { ty: *rt, id: id.clone() };
+            values.push(Indexed { param: key::NO_PARAM, value });
+        }
+    }
+    values
+}

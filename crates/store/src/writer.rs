@@ -1,0 +1,749 @@
+//! The one writer: many waiting sets, one commit, one `fsync`.
+//!
+//! A set is checked and applied inside the transaction, one after the other; a set that is refused
+//! has written nothing. Any failure of the database rolls the whole group back. A full disk leaves
+//! the store usable; every other failure stops it (after a failed `fsync` nothing is known).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use fhir_tables::ResourceType;
+use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
+use stdx::merkle::Frontier;
+
+use crate::body::{self, Samples};
+use crate::error::{CommitError, Error, Kind, Result};
+use crate::flush::Flusher;
+use crate::key::Keys;
+use crate::memory::Generation;
+use crate::schema;
+use crate::store::Shared;
+use crate::types::{
+    ChangeKind, Check, Committed, Expect, ItemOp, OutboxRow, Put, PutKind, PutResult, Rid,
+};
+use crate::view::View;
+
+/// Versions in one commit, at most (one set may exceed it alone).
+const GROUP_MAX_PUTS: usize = 4_000;
+/// Longest time that an audit leaf waits for a commit.
+const AUDIT_DELAY: Duration = Duration::from_millis(50);
+/// Bytes of a version hash that are kept.
+pub const HASH_BYTES: usize = 16;
+
+/// A put whose keys and packed values are made.
+pub struct PreparedPut {
+    pub rt: ResourceType,
+    pub id: String,
+    pub kind: PutKind,
+    pub text: String,
+    pub meta_at: usize,
+    pub keys: Keys,
+    pub packed: Vec<u8>,
+    pub expect: Expect,
+}
+
+pub struct PreparedSet {
+    pub read_at: Rid,
+    /// The snapshot on which the targets of `Check::Exists` were found.
+    pub targets_at: Rid,
+    pub checks: Vec<Check>,
+    pub puts: Vec<PreparedPut>,
+    pub items: Vec<ItemOp>,
+    pub outbox: Vec<OutboxRow>,
+    pub audit: Vec<Vec<u8>>,
+}
+
+type Answer = std::result::Result<Committed, CommitError>;
+
+pub struct Job {
+    pub set: PreparedSet,
+    pub reply: mpsc::SyncSender<Answer>,
+}
+
+pub enum Message {
+    Commit(Job),
+    Audit(Vec<u8>),
+    Dictionary(ResourceType, Vec<u8>),
+    Flush(mpsc::SyncSender<Result<()>>),
+    OutboxDone(i64),
+    OutboxRetry { seq: i64, due_ms: i64 },
+    Blob { hash: Vec<u8>, chunks: Vec<Vec<u8>>, reply: mpsc::SyncSender<Result<()>> },
+    Close,
+}
+
+/// What one group has done so far inside its transaction.
+#[derive(Default)]
+struct Group {
+    /// (replacing, replaced) versions.
+    deaths: Vec<(Rid, Rid)>,
+    victims: Vec<Rid>,
+    types: Vec<(ResourceType, Rid)>,
+    last_deletion: Rid,
+}
+
+pub struct Writer {
+    connection: Connection,
+    shared: Arc<Shared>,
+    /// For dictionaries that are trained beside.
+    to_self: mpsc::Sender<Message>,
+    bodies: body::Writer,
+    /// For checks that need a body.
+    body_reader: body::Reader,
+    next: Rid,
+    last_at_ms: i64,
+    audit: Frontier,
+    pending_audit: Vec<Vec<u8>>,
+    pending_since: Option<Instant>,
+    flusher: Flusher,
+    next_dictionary: u32,
+    /// A commit was made since the last checkpoint.
+    checkpoint: crate::checkpoint::Checkpointer,
+}
+
+impl Writer {
+    pub fn open(
+        connection: Connection,
+        shared: Arc<Shared>,
+        to_self: mpsc::Sender<Message>,
+    ) -> Result<Writer> {
+        let mut bodies = body::Writer::new()?;
+        let mut next_dictionary = 1;
+        {
+            let mut statement =
+                connection.prepare("SELECT number, rt, bytes FROM dictionary ORDER BY number")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (number, rt, bytes): (u32, u8, Vec<u8>) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                shared.dictionaries.add(number, &bytes);
+                bodies.set(ResourceType(rt), number, &bytes)?;
+                next_dictionary = number + 1;
+            }
+        }
+        {
+            let mut statement = connection.prepare("SELECT text FROM system ORDER BY number")?;
+            let texts: rusqlite::Result<Vec<String>> =
+                statement.query_map([], |row| row.get(0))?.collect();
+            shared.systems.load(texts?.into_iter());
+        }
+        let audit = match schema::meta(&connection, "audit")? {
+            Some(bytes) => {
+                Frontier::from_bytes(&bytes).ok_or_else(|| Error::corrupt("the audit state"))?
+            }
+            None => Frontier::new(),
+        };
+        let (next, last_at_ms) = connection.query_row(
+            "SELECT ifnull(max(rid), 0) + 1, ifnull((SELECT at FROM version
+               ORDER BY rid DESC LIMIT 1), 0) FROM version",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let flusher = Flusher::recover(&connection, &shared, next)?;
+        let body_reader = body::Reader::new(shared.dictionaries.clone());
+        let checkpoint = crate::checkpoint::Checkpointer::start(&shared)?;
+        Ok(Writer {
+            connection,
+            shared,
+            to_self,
+            bodies,
+            body_reader,
+            next,
+            last_at_ms,
+            audit,
+            pending_audit: Vec::new(),
+            pending_since: None,
+            flusher,
+            next_dictionary,
+            checkpoint,
+        })
+    }
+
+    /// Works until `Close` or until the store has failed.
+    pub fn run(mut self, from_callers: &mpsc::Receiver<Message>) {
+        let mut held = None;
+        loop {
+            let message = match held.take() {
+                Some(message) => message,
+                None => match self.wait(from_callers) {
+                    Some(message) => message,
+                    None => continue,
+                },
+            };
+            match message {
+                Message::Commit(job) => held = self.gather(job, from_callers),
+                Message::Close => {
+                    self.close();
+                    return;
+                }
+                other => self.handle(other),
+            }
+            if self.shared.failure().is_some() {
+                return;
+            }
+        }
+    }
+
+    /// The next message; does waiting work and gives `None` when there is none in time.
+    fn wait(&mut self, from_callers: &mpsc::Receiver<Message>) -> Option<Message> {
+        let patience = match self.pending_since {
+            Some(since) => AUDIT_DELAY.saturating_sub(since.elapsed()),
+            None if self.flusher.has_work() => Duration::from_millis(20),
+            None => Duration::from_secs(3600),
+        };
+        match from_callers.recv_timeout(patience) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Disconnected) => Some(Message::Close),
+            Err(RecvTimeoutError::Timeout) => {
+                let idle = self.pending_since.is_none();
+                self.group(Vec::new(), if idle { 4_000 } else { 0 });
+                None
+            }
+        }
+    }
+
+    /// Takes what else is waiting and commits it together. Gives back a message that must wait.
+    fn gather(&mut self, first: Job, from_callers: &mpsc::Receiver<Message>) -> Option<Message> {
+        let mut n_puts = first.set.puts.len();
+        let mut jobs = vec![first];
+        let mut held = None;
+        while n_puts < GROUP_MAX_PUTS {
+            match from_callers.try_recv() {
+                Ok(Message::Commit(job)) => {
+                    n_puts += job.set.puts.len();
+                    jobs.push(job);
+                }
+                Ok(Message::Audit(leaf)) => self.pending_audit.push(leaf),
+                Ok(other) => {
+                    held = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        self.group(jobs, 0);
+        held
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Audit(leaf) => {
+                self.pending_audit.push(leaf);
+                self.pending_since.get_or_insert_with(Instant::now);
+            }
+            Message::Dictionary(rt, bytes) => {
+                let done = self.add_dictionary(rt, &bytes);
+                self.note(done);
+            }
+            Message::Flush(reply) => {
+                self.group(Vec::new(), 0);
+                let answer = match self.shared.failure() {
+                    Some(e) => Err(e),
+                    None => Ok(()),
+                };
+                let _caller_gone = reply.send(answer);
+            }
+            Message::OutboxDone(seq) => {
+                let done = self.execute("DELETE FROM outbox WHERE seq = ?1", params![seq]);
+                self.note(done);
+            }
+            Message::OutboxRetry { seq, due_ms } => {
+                let sql = "UPDATE outbox SET due = ?2, attempts = attempts + 1 WHERE seq = ?1";
+                let done = self.execute(sql, params![seq, due_ms]);
+                self.note(done);
+            }
+            Message::Blob { hash, chunks, reply } => {
+                let answer = self.write_blob(&hash, &chunks);
+                if let Err(e) = &answer {
+                    self.stop_unless_full(e);
+                }
+                let _caller_gone = reply.send(answer);
+            }
+            Message::Commit(_) | Message::Close => {}
+        }
+    }
+
+    fn execute(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<()> {
+        self.connection.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+
+    fn note(&self, done: Result<()>) {
+        if let Err(e) = done {
+            self.stop_unless_full(&e);
+        }
+    }
+
+    fn stop_unless_full(&self, e: &Error) {
+        if e.kind != Kind::DiskFull {
+            self.shared.fail(&e.public);
+        }
+    }
+
+    fn write_blob(&self, hash: &[u8], chunks: &[Vec<u8>]) -> Result<()> {
+        self.in_transaction(|connection| {
+            let mut insert =
+                connection.prepare_cached("INSERT OR IGNORE INTO blob VALUES(?1, ?2, ?3)")?;
+            for (i, chunk) in chunks.iter().enumerate() {
+                insert.execute(params![hash, i as i64, chunk])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn in_transaction(&self, f: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        match f(&self.connection).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?)) {
+            Ok(()) => Ok(()),
+            Err(e) => {
+                self.roll_back();
+                Err(e)
+            }
+        }
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(e) = self.connection.execute_batch("ROLLBACK")
+        {
+            self.shared.fail(&format!("a transaction could not be rolled back: {e}"));
+        }
+    }
+
+    fn add_dictionary(&mut self, rt: ResourceType, bytes: &[u8]) -> Result<()> {
+        let number = self.next_dictionary;
+        self.execute("INSERT INTO dictionary VALUES(?1, ?2, ?3)", params![number, rt.0, bytes])?;
+        self.next_dictionary += 1;
+        self.shared.dictionaries.add(number, bytes);
+        self.bodies.set(rt, number, bytes)
+    }
+
+    /// One transaction: the sets, waiting audit leaves, a part of the index to disk.
+    fn group(&mut self, jobs: Vec<Job>, idle_keys: usize) {
+        let base = self.next;
+        let audit_before = self.audit.clone();
+        let generation = self.flusher.active();
+        let mut group = Group::default();
+        let mut answers: Vec<(mpsc::SyncSender<Answer>, Answer)> = Vec::with_capacity(jobs.len());
+        let outcome = self.transact(jobs, idle_keys, &generation, &mut group, &mut answers);
+        match outcome {
+            Ok(()) => {
+                self.publish(&group);
+                for (reply, answer) in answers {
+                    let _caller_gone = reply.send(answer);
+                }
+                self.after_commit();
+            }
+            Err(e) => {
+                self.roll_back();
+                generation.drop_from(base);
+                self.next = base;
+                self.audit = audit_before;
+                self.flusher.rolled_back();
+                self.stop_unless_full(&e);
+                for (reply, _) in answers {
+                    let again = Error::new(e.kind, e.public.clone());
+                    let _caller_gone = reply.send(Err(again.into()));
+                }
+            }
+        }
+    }
+
+    fn transact(
+        &mut self,
+        jobs: Vec<Job>,
+        idle_keys: usize,
+        generation: &Generation,
+        group: &mut Group,
+        answers: &mut Vec<(mpsc::SyncSender<Answer>, Answer)>,
+    ) -> Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let n_before = self.next;
+        for job in jobs {
+            let answer = self.one(job.set, generation, group);
+            match answer {
+                Err(CommitError::Failed(e)) => {
+                    let words = e.public.clone();
+                    let kind = e.kind;
+                    answers.push((job.reply, Err(CommitError::Failed(e))));
+                    return Err(Error::new(kind, words));
+                }
+                answer => answers.push((job.reply, answer)),
+            }
+        }
+        let leaves = std::mem::take(&mut self.pending_audit);
+        self.pending_since = None;
+        self.write_audit(leaves)?;
+        let (upto, systems) = self.shared.systems.unsaved();
+        for (number, text) in &systems {
+            self.execute("INSERT INTO system VALUES(?1, ?2)", params![number, &**text])?;
+        }
+        let n_puts = self.next - n_before;
+        self.flusher.step(&self.connection, &self.shared, n_puts, idle_keys)?;
+        schema::set_meta(&self.connection, "audit", &self.audit.to_bytes())?;
+        self.connection.execute_batch("COMMIT")?;
+        self.shared.systems.mark_saved(upto);
+        Ok(())
+    }
+
+    fn write_audit(&mut self, leaves: Vec<Vec<u8>>) -> Result<()> {
+        let mut insert = self.connection.prepare_cached("INSERT INTO audit VALUES(?1, ?2)")?;
+        for leaf in leaves {
+            insert.execute(params![self.audit.size() as i64, leaf])?;
+            self.audit.append(&leaf);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, group: &Group) {
+        let at = self.next - 1;
+        for (rt, rid) in &group.types {
+            self.shared.type_changed[usize::from(rt.0)].fetch_max(*rid, Ordering::SeqCst);
+        }
+        if group.last_deletion > 0 {
+            self.shared.last_deletion.fetch_max(group.last_deletion, Ordering::SeqCst);
+        }
+        self.shared.live_mut(|live| live.publish(at, &group.deaths));
+    }
+
+    fn after_commit(&mut self) {
+        self.flusher.committed(&self.shared, self.next);
+        if let Err(e) = self.checkpoint.after_commit(&self.connection) {
+            self.stop_unless_full(&e);
+        }
+    }
+
+    fn one(&mut self, set: PreparedSet, generation: &Generation, group: &mut Group) -> Answer {
+        self.check(&set, group)?;
+        let idents = self.check_expectations(&set.puts, group)?;
+        // From here on nothing may be refused.
+        self.last_at_ms = self.last_at_ms.max((self.shared.clock)());
+        let at_ms = self.last_at_ms;
+        let mut results = Vec::with_capacity(set.puts.len());
+        for (put, before) in set.puts.into_iter().zip(idents) {
+            results.push(self.put(put, before, at_ms, generation, group)?);
+        }
+        for item in &set.items {
+            self.item(item)?;
+        }
+        for row in &set.outbox {
+            self.execute(
+                "INSERT INTO outbox(topic, payload, due, attempts) VALUES(?1, ?2, ?3, 0)",
+                params![row.topic, row.payload, row.due_ms],
+            )?;
+        }
+        self.write_audit(set.audit)?;
+        Ok(Committed { at_ms, puts: results })
+    }
+
+    fn item(&self, item: &ItemOp) -> Result<()> {
+        match &item.value {
+            Some(value) => self.execute(
+                "INSERT INTO item VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?3",
+                params![item.collection, item.key, value],
+            ),
+            None => self.execute(
+                "DELETE FROM item WHERE collection = ?1 AND key = ?2",
+                params![item.collection, item.key],
+            ),
+        }
+    }
+
+    fn check(&mut self, set: &PreparedSet, group: &Group) -> std::result::Result<(), CommitError> {
+        if set.checks.is_empty() {
+            return Ok(());
+        }
+        let generations = self.shared.generations();
+        let view = View {
+            shared: &self.shared,
+            connection: &self.connection,
+            generations: &generations,
+            at: self.next - 1,
+            pending_deaths: &group.victims,
+        };
+        let deleted_since = |at: Rid| {
+            group.last_deletion > 0 || self.shared.last_deletion.load(Ordering::SeqCst) > at
+        };
+        for check in &set.checks {
+            match check {
+                Check::Search { query, expect } => {
+                    let changed =
+                        self.shared.type_changed[usize::from(query.rt.0)].load(Ordering::SeqCst);
+                    let in_group = group.types.iter().any(|(rt, _)| *rt == query.rt);
+                    if changed <= set.read_at && !in_group {
+                        continue;
+                    }
+                    let mut ids = crate::page::ids(&view, &mut self.body_reader, query, usize::MAX)?;
+                    ids.sort_unstable();
+                    if ids != *expect {
+                        return Err(CommitError::Conflict);
+                    }
+                }
+                Check::Exists { rt, id, expression } if deleted_since(set.targets_at) => {
+                    if !put_by_set(&set.puts, *rt, id) && !view.exists(*rt, id)? {
+                        return Err(CommitError::MissingTarget {
+                            rt: *rt,
+                            id: id.clone(),
+                            expression: expression.clone(),
+                        });
+                    }
+                }
+                Check::Exists { .. } => {}
+                Check::NotReferenced { rt, id } => {
+                    let by = referrers_outside(&view, &set.puts, *rt, id)?;
+                    if !by.is_empty() {
+                        let (rt, id) = (*rt, id.clone());
+                        return Err(CommitError::Referenced { rt, id, by });
+                    }
+                }
+                Check::Item { collection, key, value } => {
+                    use rusqlite::OptionalExtension;
+                    let found: Option<Vec<u8>> = self
+                        .connection
+                        .prepare_cached(
+                            "SELECT value FROM item WHERE collection = ?1 AND key = ?2",
+                        )?
+                        .query_row(params![collection, key], |row| row.get(0))
+                        .optional()?;
+                    if found != *value {
+                        return Err(CommitError::Conflict);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The current version of each put's resource, when it is what the put expects.
+    fn check_expectations(
+        &self,
+        puts: &[PreparedPut],
+        group: &Group,
+    ) -> std::result::Result<Vec<Option<crate::view::Ident>>, CommitError> {
+        let view = View {
+            shared: &self.shared,
+            connection: &self.connection,
+            generations: &[],
+            at: Rid::MAX,
+            pending_deaths: &group.victims,
+        };
+        let mut idents = Vec::with_capacity(puts.len());
+        for (i, put) in puts.iter().enumerate() {
+            if put.expect == Expect::New {
+                idents.push(None);
+                continue;
+            }
+            let ident = view.ident(put.rt, &put.id)?;
+            let live = ident.filter(|i| i.kind != ChangeKind::Delete);
+            let holds = match put.expect {
+                Expect::Any | Expect::New => true,
+                Expect::Absent => live.is_none(),
+                Expect::Exists => live.is_some(),
+                Expect::Version(vid) => live.is_some_and(|i| i.vid == vid),
+            };
+            let newer = match put.kind {
+                PutKind::Restore { vid, .. } => ident.is_none_or(|i| i.vid < vid),
+                _ => true,
+            };
+            if !holds || !newer {
+                return Err(CommitError::Stale { put: i, found: live.map(|i| i.vid) });
+            }
+            idents.push(ident);
+        }
+        Ok(idents)
+    }
+
+    fn put(
+        &mut self,
+        put: PreparedPut,
+        before: Option<crate::view::Ident>,
+        at_ms: i64,
+        generation: &Generation,
+        group: &mut Group,
+    ) -> Result<PutResult> {
+        let rid = self.next;
+        self.next = rid
+            .checked_add(1)
+            .ok_or_else(|| Error::new(Kind::Broken, "no more version numbers"))?;
+        let next_vid = before.map_or(1, |b| b.vid + 1);
+        let exists = before.is_some_and(|b| b.kind != ChangeKind::Delete);
+        let (vid, last_updated_ms, kind, body) = match put.kind {
+            PutKind::Delete => (next_vid, at_ms, ChangeKind::Delete, String::new()),
+            PutKind::Restore { vid, last_updated_ms, kind } => {
+                (vid, last_updated_ms, kind, put.text)
+            }
+            PutKind::Write => {
+                let kind = if exists { ChangeKind::Update } else { ChangeKind::Create };
+                (next_vid, at_ms, kind, with_meta(&put.text, put.meta_at, next_vid, at_ms))
+            }
+        };
+        let (dictionary, stored) = match kind {
+            ChangeKind::Delete => (0, Vec::new()),
+            _ => self.bodies.write(put.rt, body.as_bytes())?,
+        };
+        let hash: [u8; 32] = Sha256::digest(body.as_bytes()).into();
+        let prev = before.filter(|_| exists).map_or(0, |b| b.rid);
+        self.connection
+            .prepare_cached("INSERT INTO version VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")?
+            .execute(params![
+                rid,
+                put.rt.0,
+                put.id,
+                vid,
+                last_updated_ms,
+                kind as i64,
+                prev,
+                dictionary,
+                body.len() as i64,
+                &hash[..HASH_BYTES],
+                put.packed,
+                stored
+            ])?;
+        self.connection
+            .prepare_cached("INSERT INTO ident VALUES(?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![put.rt.0, put.id, vid, rid, kind as i64])?;
+        generation.add(rid, put.keys.iter());
+        if kind != ChangeKind::Delete {
+            let updated = crate::key::updated(put.rt, last_updated_ms);
+            generation.add(rid, std::iter::once(&updated[..]));
+            if let Some(samples) = self.bodies.sample(put.rt, body.as_bytes()) {
+                self.train(samples)?;
+            }
+        } else {
+            group.last_deletion = rid;
+        }
+        if prev > 0 {
+            group.deaths.push((rid, prev));
+            group.victims.push(prev);
+        }
+        match group.types.iter_mut().find(|(rt, _)| *rt == put.rt) {
+            Some((_, last)) => *last = rid,
+            None => group.types.push((put.rt, rid)),
+        }
+        Ok(PutResult { rid, vid, last_updated_ms, kind })
+    }
+
+    /// Trains a dictionary beside the writer.
+    fn train(&self, samples: Samples) -> Result<()> {
+        let to_self = self.to_self.clone();
+        std::thread::Builder::new().name("store-dictionary".into()).spawn(move || {
+            if let Some(bytes) = samples.train() {
+                let _closed = to_self.send(Message::Dictionary(samples.rt, bytes));
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Writes what waits, so that the next start is quick.
+    fn close(&mut self) {
+        self.group(Vec::new(), 0);
+        if self.shared.failure().is_none() {
+            self.flusher.freeze_all(&self.shared, self.next);
+            while self.flusher.has_work() && self.shared.failure().is_none() {
+                self.group(Vec::new(), 50_000);
+            }
+        }
+        self.checkpoint.stop(&self.connection);
+    }
+}
+
+/// The body with version and time put in.
+fn with_meta(text: &str, at: usize, vid: u32, at_ms: i64) -> String {
+    let (head, tail) = text.split_at(at);
+    let time = fhir::date::format_instant(at_ms);
+    format!("{head}\"versionId\":\"{vid}\",\"lastUpdated\":\"{time}\"{tail}")
+}
+
+/// Something that a set writes to.
+pub trait Target {
+    fn rt(&self) -> ResourceType;
+    fn id(&self) -> &str;
+    fn deletes(&self) -> bool;
+}
+
+fn deletes(kind: PutKind) -> bool {
+    match kind {
+        PutKind::Delete => true,
+        PutKind::Write => false,
+        PutKind::Restore { kind, .. } => kind == ChangeKind::Delete,
+    }
+}
+
+impl Target for Put {
+    fn rt(&self) -> ResourceType {
+        self.rt
+    }
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn deletes(&self) -> bool {
+        deletes(self.kind)
+    }
+}
+
+impl Target for PreparedPut {
+    fn rt(&self) -> ResourceType {
+        self.rt
+    }
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn deletes(&self) -> bool {
+        deletes(self.kind)
+    }
+}
+
+fn put_by_set(puts: &[impl Target], rt: ResourceType, id: &str) -> bool {
+    puts.iter().any(|p| p.rt() == rt && p.id() == id && !p.deletes())
+}
+
+/// Checks that every `Check::Exists` finds its target.
+pub fn check_targets(
+    view: &View<'_>,
+    checks: &[Check],
+    puts: &[impl Target],
+) -> std::result::Result<(), CommitError> {
+    let mut written = std::collections::HashMap::with_capacity(puts.len());
+    for put in puts {
+        written.insert((put.rt(), put.id()), put.deletes());
+    }
+    let mut known = std::collections::HashSet::new();
+    for check in checks {
+        let Check::Exists { rt, id, expression } = check else { continue };
+        if !known.insert((*rt, id.as_str())) {
+            continue;
+        }
+        let found = match written.get(&(*rt, id.as_str())) {
+            Some(deletes) => !deletes,
+            None => view.exists(*rt, id)?,
+        };
+        if !found {
+            let (rt, id) = (*rt, id.clone());
+            return Err(CommitError::MissingTarget { rt, id, expression: expression.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Current resources that refer to `rt/id` and are not written by the set, at most ten.
+fn referrers_outside(
+    view: &View<'_>,
+    puts: &[PreparedPut],
+    rt: ResourceType,
+    id: &str,
+) -> Result<Vec<(ResourceType, String)>> {
+    let mut by = Vec::new();
+    for rid in view.referrers(rt, id)? {
+        let head = view.head(rid)?;
+        let own = puts.iter().any(|p| p.rt == head.rt && p.id == head.id);
+        if !own {
+            by.push((head.rt, head.id));
+            if by.len() == 10 {
+                break;
+            }
+        }
+    }
+    Ok(by)
+}
