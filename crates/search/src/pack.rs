@@ -13,7 +13,7 @@ use fhir_tables::ResourceType;
 use stdx::varint;
 
 use crate::params;
-use crate::value::{IndexValue, Indexed, ParamId};
+use crate::value::{IndexValue, Indexed, NO_PARAM, ParamId};
 
 /// The bytes are not what [`pack`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,7 +288,9 @@ pub fn unpack<S: AsRef<str>>(
     while !input.rest.is_empty() {
         let step = u16::try_from(input.varint()?).map_err(|_| Corrupt)?;
         param = param.checked_add(step).ok_or(Corrupt)?;
-        params::get(ParamId(param)).ok_or(Corrupt)?;
+        if param != NO_PARAM.0 {
+            params::get(ParamId(param)).ok_or(Corrupt)?;
+        }
         let value = input.value()?;
         out.push(Indexed { param: ParamId(param), value });
     }

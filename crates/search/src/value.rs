@@ -9,6 +9,9 @@ use fhir_tables::ResourceType;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParamId(pub u16);
 
+/// The number under which a store keeps references that no search parameter covers.
+pub const NO_PARAM: ParamId = ParamId(u16::MAX);
+
 /// One value that one search parameter finds in one resource.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IndexValue {

@@ -242,9 +242,8 @@ fn write_dead(
     shared: &Shared,
     dirty: &std::collections::BTreeSet<u32>,
 ) -> Result<()> {
-    let mut put = connection.prepare_cached(
-        "INSERT INTO dead VALUES(?1, ?2) ON CONFLICT DO UPDATE SET bitmap = ?2",
-    )?;
+    let mut put = connection
+        .prepare_cached("INSERT INTO dead VALUES(?1, ?2) ON CONFLICT DO UPDATE SET bitmap = ?2")?;
     for chunk in dirty {
         let bytes = shared.live(|live| {
             let first = chunk << 16;

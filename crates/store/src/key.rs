@@ -21,10 +21,8 @@
 //! Long texts are cut; [`Text::cut`] tells, and the caller then verifies.
 
 use fhir_tables::ResourceType;
-use search::value::{IndexValue, Indexed, ParamId};
+use search::value::{IndexValue, Indexed, NO_PARAM, ParamId};
 
-/// The parameter under which references stand that no search parameter covers.
-pub const NO_PARAM: ParamId = ParamId(u16::MAX);
 /// Longest text inside a key, in bytes.
 pub const TEXT_MAX_BYTES: usize = 96;
 /// Day numbers are stored from here, so that all that FHIR can say are positive.
@@ -210,9 +208,7 @@ impl Keys {
                 self.push(&with_system(b'I', p, value, s));
             }
             IndexValue::Uri(t) => self.push(&with_text(b'U', p, t)),
-            IndexValue::TokenText(_)
-            | IndexValue::OfType { .. }
-            | IndexValue::Composite(_) => {}
+            IndexValue::TokenText(_) | IndexValue::OfType { .. } | IndexValue::Composite(_) => {}
         }
     }
 

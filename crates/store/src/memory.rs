@@ -97,7 +97,12 @@ impl Generation {
     }
 
     /// Calls `each` for the keys from `from` up to but not including `to`, in order.
-    pub fn range(&self, from: &[u8], to: Option<&[u8]>, mut each: impl FnMut(&[u8], RoaringBitmap)) {
+    pub fn range(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        mut each: impl FnMut(&[u8], RoaringBitmap),
+    ) {
         let end = to.map_or(Bound::Unbounded, Bound::Excluded);
         for (key, rids) in self.read().range::<[u8], _>((Bound::Included(from), end)) {
             let mut bitmap = RoaringBitmap::new();

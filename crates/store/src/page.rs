@@ -294,7 +294,7 @@ impl Snapshot {
                     let IndexValue::Reference { ty, id } = v.value else { continue };
                     let wanted = match include.param {
                         Some(param) => v.param == param,
-                        None => v.param != key::NO_PARAM,
+                        None => v.param != search::value::NO_PARAM,
                     };
                     if !wanted || include.target.is_some_and(|t| t != ty) {
                         continue;
@@ -363,9 +363,8 @@ fn search(
     let bodies = pager.bodies;
     let rows: Result<Vec<Version>> =
         places.iter().map(|(_, rid)| view.version(*rid, bodies)).collect();
-    let cursor = |place: Option<&Place>| {
-        place.map(|(key, rid)| Cursor { key: key.clone(), rid: *rid })
-    };
+    let cursor =
+        |place: Option<&Place>| place.map(|(key, rid)| Cursor { key: key.clone(), rid: *rid });
     Ok(SearchPage {
         rows: rows?,
         total,

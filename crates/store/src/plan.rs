@@ -59,11 +59,6 @@ impl Found<'_> {
         self.unsure.is_empty()
     }
 
-    /// Number of candidates that would have to be verified for an exact answer.
-    pub fn n_unsure(&self) -> u64 {
-        if self.is_exact() { 0 } else { self.candidates.len() - self.sure.len() }
-    }
-
     /// Whether a candidate answers the query.
     pub fn holds(&self, view: &View<'_>, bodies: &mut body::Reader, rid: Rid) -> Result<bool> {
         if self.is_exact() || self.sure.contains(rid) {
@@ -73,9 +68,10 @@ impl Found<'_> {
         let (_, at, values) =
             if from_body { view.values_of_body(rid, bodies)? } else { view.values(rid)? };
         let updated = search_params::last_updated_of(self.query.rt);
-        Ok(self.unsure.iter().all(|c| {
-            if c.param == updated { c.matches_instant(at) } else { c.matches(&values) }
-        }))
+        Ok(self
+            .unsure
+            .iter()
+            .all(|c| if c.param == updated { c.matches_instant(at) } else { c.matches(&values) }))
     }
 
     /// Verifies all candidates.
@@ -226,9 +222,7 @@ fn one(view: &View<'_>, rt: ResourceType, c: &Criterion, operand: &Operand) -> R
             Ok(Cand::sure(ident.map(|i| i.rid).into_iter().collect()))
         }
         Operand::Token { system, code } => token(view, p, system, code.as_deref()),
-        Operand::Identifier { system, value } => {
-            coded(view, b'I', p, system, value.as_deref())
-        }
+        Operand::Identifier { system, value } => coded(view, b'I', p, system, value.as_deref()),
         Operand::String(text) => string(view, p, c.modifier, text),
         Operand::Date { prefix, lo, hi } => {
             Days { view, p, rt: (p == search_params::last_updated_of(rt)).then_some(rt) }
@@ -375,11 +369,8 @@ fn number(
     let range = |from, to| buckets(view, p, from, to);
     let within = || -> Result<Cand> {
         let (first, last) = (key::bucket(lo), key::bucket(hi));
-        let sure = if last > first + 1 {
-            range(first + 1, last - 1)?
-        } else {
-            RoaringBitmap::new()
-        };
+        let sure =
+            if last > first + 1 { range(first + 1, last - 1)? } else { RoaringBitmap::new() };
         let mut maybe = range(first, first)?;
         maybe |= range(last, last)?;
         Ok(Cand { sure, maybe })
@@ -455,8 +446,8 @@ impl Days<'_> {
             Prefix::Ap => {
                 let (first, last) = (key::day(lo), key::day(hi));
                 let mut found = self.single(lo, hi)?;
-                found.maybe |= self.days(b'L', i64::MIN / 2, last)?
-                    & self.days(b'E', first, i64::MAX / 2)?;
+                found.maybe |=
+                    self.days(b'L', i64::MIN / 2, last)? & self.days(b'E', first, i64::MAX / 2)?;
                 Ok(found)
             }
         }

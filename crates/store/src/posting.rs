@@ -168,7 +168,9 @@ mod tests {
     #[test]
     fn damaged_rows_are_told() {
         let mut into = RoaringBitmap::new();
-        for bytes in [&[][..], &[9], &[DELTAS, 0x80], &[RUNS, 1], &[RUNS, 0, 0xff, 0xff, 0xff, 0xff, 0x7f]] {
+        for bytes in
+            [&[][..], &[9], &[DELTAS, 0x80], &[RUNS, 1], &[RUNS, 0, 0xff, 0xff, 0xff, 0xff, 0x7f]]
+        {
             assert!(decode(1, bytes, &mut into).is_err(), "{bytes:?}");
         }
     }

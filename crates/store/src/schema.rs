@@ -61,20 +61,21 @@ pub fn open_file(
     flags: OpenFlags,
     cache_kib: i64,
 ) -> Result<Connection> {
+    page_cipher::link();
     let connection = Connection::open_with_flags(file, flags)?;
     // The key is hexadecimal digits of our own making; PRAGMA takes no parameters.
     let hex = stdx::hex::encode(key.bytes());
     connection.execute_batch(&format!(
         "PRAGMA key = \"x'{hex}'\"; PRAGMA cipher_memory_security = OFF;"
     ))?;
-    connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
-        .map_err(|e| match e.sqlite_error_code() {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(
+        |e| match e.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => {
                 Error::with(Kind::WrongKey, "the key does not open the database", e)
             }
             _ => e.into(),
-        })?;
+        },
+    )?;
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;

@@ -10,7 +10,7 @@ use crate::key;
 use crate::memory::Generation;
 use crate::store::{Reader, Shared, Store};
 use crate::types::{ChangeKind, Head, OutboxTask, Rid, Scope, Version};
-use crate::view::{HEAD_COLUMNS, View, head_of, version_of};
+use crate::view::{HEAD_COLUMNS, View, version_of};
 
 /// A consistent view of the record. Holds a read transaction: keep it short.
 pub struct Snapshot {
@@ -162,8 +162,8 @@ impl Snapshot {
                     "SELECT rid FROM version WHERE rid < ?1 AND at >= ?2
                      ORDER BY rid DESC LIMIT ?3",
                 )?;
-                let rows = statement
-                    .query_map(params![below, since, limit as i64], |row| row.get(0))?;
+                let rows =
+                    statement.query_map(params![below, since, limit as i64], |row| row.get(0))?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
             }
             Scope::Type(rt) => {
@@ -302,9 +302,9 @@ impl Snapshot {
         let view = self.view();
         let mut counts = Vec::new();
         for rt in ResourceType::ALL {
-            let n = view.visible(view.fetch(&key::of_type(*rt))?)?.len();
+            let n = view.visible(view.fetch(&key::of_type(rt))?)?.len();
             if n > 0 {
-                counts.push((*rt, n));
+                counts.push((rt, n));
             }
         }
         Ok(counts)

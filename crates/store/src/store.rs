@@ -12,7 +12,7 @@ use search::value::Indexed;
 
 use crate::body::{self, Dictionaries};
 use crate::error::{CommitError, Error, Kind, Result};
-use crate::key::{self, Keys};
+use crate::key::Keys;
 use crate::keyring::DataKey;
 use crate::memory::Generation;
 use crate::schema;
@@ -52,8 +52,8 @@ impl Live {
             self.each_death_after(at, each);
             return Ok(());
         }
-        let mut statement = connection
-            .prepare_cached("SELECT prev FROM version WHERE rid > ?1 AND prev > 0")?;
+        let mut statement =
+            connection.prepare_cached("SELECT prev FROM version WHERE rid > ?1 AND prev > 0")?;
         let mut rows = statement.query([at])?;
         while let Some(row) = rows.next()? {
             each(row.get(0)?);
@@ -134,7 +134,7 @@ impl Shared {
     }
 
     pub fn unpack(&self, bytes: &[u8]) -> Result<Vec<Indexed>> {
-        search::pack::unpack(bytes, &|number| self.systems.text(number).to_string())
+        search::pack::unpack(bytes, &|number| self.systems.text(number))
             .map_err(|_| Error::corrupt("packed values cannot be read"))
     }
 
@@ -205,9 +205,9 @@ fn lock(folder: &Path) -> Result<File> {
         .write(true)
         .open(folder.join("lock"))
         .map_err(|e| {
-            let words = format!("{} cannot be used as data folder", folder.display());
-            Error::with(Kind::Place, words, e)
-        })?;
+        let words = format!("{} cannot be used as data folder", folder.display());
+        Error::with(Kind::Place, words, e)
+    })?;
     file.try_lock().map_err(|_| {
         let words = format!("{} is in use by another process", folder.display());
         Error::new(Kind::Locked, words)
@@ -269,8 +269,7 @@ impl Store {
         let handle = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run(&from_callers))?;
-        let inner =
-            Inner { shared, to_writer, writer: Mutex::new(Some(handle)), _lock: lock };
+        let inner = Inner { shared, to_writer, writer: Mutex::new(Some(handle)), _lock: lock };
         Ok(Store { inner: Arc::new(inner) })
     }
 
@@ -399,7 +398,7 @@ pub(crate) fn with_uncovered_references(
         });
         if !covered {
             let value = IndexValue::Reference { ty: *rt, id: id.clone() };
-            values.push(Indexed { param: key::NO_PARAM, value });
+            values.push(Indexed { param: search::value::NO_PARAM, value });
         }
     }
     values

@@ -60,18 +60,16 @@ impl Systems {
         number
     }
 
-    /// Text of a number; empty when unknown.
-    pub fn text(&self, number: u32) -> Arc<str> {
-        let inner = self.read();
-        inner.texts.get(number as usize).cloned().unwrap_or_else(|| Arc::from(""))
+    /// Text of a number that was given out.
+    pub fn text(&self, number: u32) -> Option<Arc<str>> {
+        self.read().texts.get(number as usize).cloned()
     }
 
     /// Systems that are not on disk yet, and how many there are in all.
     pub fn unsaved(&self) -> (usize, Vec<(u32, Arc<str>)>) {
         let inner = self.read();
-        let list = (inner.saved..inner.texts.len())
-            .map(|n| (n as u32, inner.texts[n].clone()))
-            .collect();
+        let list =
+            (inner.saved..inner.texts.len()).map(|n| (n as u32, inner.texts[n].clone())).collect();
         (inner.texts.len(), list)
     }
 

@@ -115,7 +115,11 @@ pub enum PutKind {
     Write,
     Delete,
     /// A version that was made elsewhere, with its own number and time. `text` is whole.
-    Restore { vid: u32, last_updated_ms: i64, kind: ChangeKind },
+    Restore {
+        vid: u32,
+        last_updated_ms: i64,
+        kind: ChangeKind,
+    },
 }
 
 /// Sets (`Some`) or removes (`None`) an item of a named collection.

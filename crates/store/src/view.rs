@@ -111,9 +111,9 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT key, first, rids FROM posting WHERE key >= ?1 AND (?2 IS NULL OR key < ?2)",
         )?;
-        let mut bounded = self.connection.prepare_cached(
-            "SELECT key, first, rids FROM posting WHERE key >= ?1 AND key < ?2",
-        )?;
+        let mut bounded = self
+            .connection
+            .prepare_cached("SELECT key, first, rids FROM posting WHERE key >= ?1 AND key < ?2")?;
         let mut rows = match to {
             Some(to) => bounded.query(params![from, to])?,
             None => statement.query(params![from, None::<&[u8]>])?,
@@ -240,9 +240,8 @@ impl View<'_> {
 
     /// Index values that stand with a version, with id and time of its resource.
     pub fn values(&self, rid: Rid) -> Result<(String, i64, Vec<Indexed>)> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT id, at, packed FROM version WHERE rid = ?1")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT id, at, packed FROM version WHERE rid = ?1")?;
         let mut rows = statement.query([rid])?;
         let row = rows
             .next()?

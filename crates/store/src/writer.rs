@@ -475,7 +475,8 @@ impl Writer {
                     if changed <= set.read_at && !in_group {
                         continue;
                     }
-                    let mut ids = crate::page::ids(&view, &mut self.body_reader, query, usize::MAX)?;
+                    let mut ids =
+                        crate::page::ids(&view, &mut self.body_reader, query, usize::MAX)?;
                     ids.sort_unstable();
                     if ids != *expect {
                         return Err(CommitError::Conflict);
