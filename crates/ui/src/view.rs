@@ -235,6 +235,8 @@ pub struct Series {
     /// The code that names it in links.
     pub key: String,
     pub title: String,
+    /// The specimen, to tell series of one title apart.
+    pub specimen: Option<&'static str>,
     pub group: String,
     pub unit: String,
     pub range_low: Option<f64>,
@@ -425,6 +427,8 @@ pub struct Entry {
     /// Link to the page that shows it in full, when there is one.
     pub href: Option<String>,
     pub source: Source,
+    /// The same thing again and again, folded into this entry: how often more, and the first time.
+    pub repeated: Option<(usize, When)>,
 }
 
 /// A page of the timeline, newest first.

@@ -62,7 +62,7 @@ fn all(theme: Theme) -> Vec<(&'static str, Markup)> {
         ("vitals", measured::vitals_page(&reader, b, &usual.vitals)),
         (
             "trend",
-            measured::trend_page(&reader, b, Section::Results, &results[0], &usual.medications),
+            measured::trend_page(&reader, b, Section::Results, &results[..1], &usual.medications),
         ),
         ("medications", facts::medications_page(&reader, &full.banner, &full.medications)),
         ("problems", facts::problems_page(&reader, b, &usual.problems)),

@@ -156,6 +156,7 @@ fn series(
     Series {
         key: key.to_owned(),
         title: title.to_owned(),
+        specimen: None,
         group: group.to_owned(),
         unit: unit.to_owned(),
         range_low: range.0,
@@ -296,6 +297,7 @@ fn entry(kind: Kind, days: i64, title: &str, detail: &str, flag: Flag, source: S
         flag,
         href: matches!(kind, Kind::Document | Kind::Result).then(|| "#".to_owned()),
         source,
+        repeated: None,
     }
 }
 

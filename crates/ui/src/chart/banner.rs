@@ -65,6 +65,9 @@ fn danger(b: &Banner) -> Markup {
             h2.hidden-visually { "Allergies and alerts" }
             ul {
                 @match &b.allergies {
+                    Allergies::NotRecorded if b.deceased.is_some() => {
+                        li { span.pill { "Allergies not recorded" } }
+                    },
                     Allergies::NotRecorded => {
                         li { span.pill.caution { (Icon::Alert.sized(13)) "Allergies not recorded: ask" } }
                     },

@@ -181,7 +181,7 @@ pub fn trend_page(
     reader: &Reader,
     banner: &Banner,
     section: Section,
-    series: &Series,
+    series: &[Series],
     medications: &[Medication],
 ) -> Markup {
     let taken: Vec<&Medication> = medications.iter().filter(|m| m.active).collect();
@@ -190,7 +190,7 @@ pub fn trend_page(
             div.section-head {
                 a.button.quiet href=(section.href(&banner.id)) data-test="trend-back" { "All " (section.word().to_lowercase()) }
             }
-            (plot::figure(&banner.id, series, None))
+            @for s in series { (plot::figure(&banner.id, s, None)) }
             @if !taken.is_empty() {
                 (card("trend-medications", "Taken now", Some(taken.len()), None, &html! {
                     ul.rows {

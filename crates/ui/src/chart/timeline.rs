@@ -104,6 +104,9 @@ fn entry(patient: &str, e: &Entry, day: &str, same_day: bool) -> Markup {
                     }
                 }
                 " " (flag(e.flag)) " " (source(&e.source))
+                @if let Some((n, first)) = &e.repeated {
+                    " " span.tag title={ "first on " (first.exact) } { "and " (n) " times since " (first.short) }
+                }
                 @if let Some(detail) = &e.detail { p { (detail) } }
             }
             (components::raw(patient, &e.resource, &e.id, &e.title))

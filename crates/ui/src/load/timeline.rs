@@ -95,7 +95,8 @@ pub fn timeline(
         let outside = if ask.outside_only { "source=outside&" } else { "" };
         format!("{kind}{outside}before={ms}")
     });
-    Ok(Timeline { entries: shown, kind: ask.kind, outside_only: ask.outside_only, earlier })
+    let entries = entry::fold_repeats(shown);
+    Ok(Timeline { entries, kind: ask.kind, outside_only: ask.outside_only, earlier })
 }
 
 /// Where to end a page that is too long: after `limit`, not within one moment. Undated entries
@@ -253,7 +254,7 @@ mod tests {
             .iter()
             .map(|(at, id)| {
                 format!(
-                    r#"{{"resource":{{"resourceType":"{rt}","id":"{id}","status":"completed",
+                    r#"{{"resource":{{"resourceType":"{rt}","id":"{id}","status":"completed","type":[{{"text":"{id}"}}],"code":{{"text":"{id}"}},
                     "period":{{"start":"{at}"}},"performedDateTime":"{at}"}}}}"#
                 )
             })
@@ -277,7 +278,10 @@ mod tests {
         let mut ask = Ask::default();
         for pages in 1..200 {
             let page = timeline(&reads, &mut lens(), "p", &ask).expect("answers");
-            ids.extend(page.entries.iter().map(|e| e.id.clone()));
+            for e in &page.entries {
+                assert!(e.repeated.is_none());
+                ids.push(e.id.clone());
+            }
             let Some(earlier) = page.earlier else { return (ids, pages) };
             let before = earlier.strip_prefix("before=").and_then(|b| b.parse().ok());
             ask = Ask { before_ms: before, ..ask };

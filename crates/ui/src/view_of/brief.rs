@@ -21,13 +21,18 @@ pub fn brief(
     let active: Vec<&Problem> = problems.iter().filter(|p| p.active && !p.social).collect();
     let taken = medications.iter().filter(|m| m.active).count();
     let mut sentences = vec![first(banner, &active, taken)];
-    sentences.extend(allergies(&banner.allergies));
-    sentences.extend(visit(banner));
+    if banner.deceased.is_none() {
+        sentences.extend(allergies(&banner.allergies));
+        sentences.extend(visit(banner));
+    }
     let changes = since.as_ref().map(|w| changes(problems, medications, results, w.at_ms));
     Brief { sentences, changes: changes.unwrap_or_default(), since }
 }
 
 fn first(banner: &Banner, active: &[&Problem], taken: usize) -> String {
+    if banner.deceased.is_some() {
+        return departed(banner, active);
+    }
     let mut out = person(banner);
     let named: Vec<String> =
         active.iter().take(NAMED_MAX).map(|p| lower_first(&p.title)).collect();
@@ -46,6 +51,17 @@ fn first(banner: &Banner, active: &[&Problem], taken: usize) -> String {
     out
 }
 
+fn departed(b: &Banner, active: &[&Problem]) -> String {
+    let age = b.age.strip_prefix("died ").map(|a| format!(" {a}")).unwrap_or_default();
+    let when = b.deceased.as_ref().filter(|w| !w.iso.is_empty());
+    let when = when.map(|w| format!(" on {}", w.exact.split(',').next().unwrap_or(""))).unwrap_or_default();
+    let named: Vec<String> = active.iter().take(NAMED_MAX).map(|p| lower_first(&p.title)).collect();
+    match named.is_empty() {
+        true => format!("Died{when}{age}."),
+        false => format!("Died{when}{age}. Last known problems: {}.", and(&named)),
+    }
+}
+
 fn person(b: &Banner) -> String {
     let age = b.age.trim_start_matches("about ");
     let years = age.strip_suffix(" y").and_then(|y| y.parse::<u32>().ok());
@@ -57,10 +73,6 @@ fn person(b: &Banner) -> String {
         ("male", false) => "man",
         _ => "person",
     };
-    if b.deceased.is_some() {
-        let age = if b.age.is_empty() { String::new() } else { format!(", {}", b.age) };
-        return format!("Deceased{age}");
-    }
     let capital = || {
         let mut chars = noun.chars();
         chars.next().map(|c| c.to_uppercase().chain(chars).collect::<String>()).unwrap_or_default()
@@ -74,7 +86,7 @@ fn person(b: &Banner) -> String {
 
 fn allergies(a: &Allergies) -> Option<String> {
     match a {
-        Allergies::NotRecorded => Some("Allergies have not been asked.".to_owned()),
+        Allergies::NotRecorded => Some("Allergies are not recorded.".to_owned()),
         Allergies::NoneKnown => None,
         Allergies::Listed(list) => {
             let high: Vec<String> = list
@@ -89,9 +101,6 @@ fn allergies(a: &Allergies) -> Option<String> {
 
 fn visit(b: &Banner) -> Option<String> {
     let (when, about) = b.last_visit.as_ref()?;
-    if b.deceased.is_some() {
-        return None;
-    }
     let about = if about.is_empty() { String::new() } else { format!(" for {}", lower_first(about)) };
     let when = if when.text.ends_with("ago") || when.text == "yesterday" || when.text.starts_with("today") {
         when.text.clone()
@@ -164,7 +173,7 @@ mod tests {
         assert_eq!(
             text,
             "62-year-old woman with type 2 diabetes, HIV infection, gout and 1 more problem, on no \
-             medications. Allergies have not been asked."
+             medications. Allergies are not recorded."
         );
         b.age = "12 d".to_owned();
         b.sex = "male".to_owned();

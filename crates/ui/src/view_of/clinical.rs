@@ -83,7 +83,7 @@ pub fn medication(m: Node, lens: &Lens) -> Option<Medication> {
     let dosage_element = if statement { "dosage" } else { "dosageInstruction" };
     let reason = concept_in(m, "reasonCode")
         .or_else(|| m.list("reasonReference").find_map(|r| lens.who(r)))
-        .map(|r| crate::view_of::text::plain(&r).to_lowercase());
+        .map(|r| r.to_lowercase());
     let mut source = lens.source(m, &["requester", "informationSource"]);
     let reported = m.get("reportedBoolean").and_then(Node::as_bool) == Some(true);
     if !source.outside && (reported || m.get("reportedReference").is_some()) {

@@ -5,7 +5,7 @@
 
 use fhir::json::Node;
 
-use crate::view_of::text::{concept, concept_in, digits, quantity};
+use crate::view_of::text::{concept, concept_in, dose as quantity, dose_digits};
 
 /// Dosages of element `name` of `resource`.
 pub fn of(resource: Node, name: &str) -> String {
@@ -36,13 +36,13 @@ fn dose(dosage: Node) -> Option<String> {
     if let Some(q) = first.get("doseQuantity") {
         return Some(match (q.str("unit").or_else(|| q.str("code")), q.get("value")) {
             // Synthea and others write a bare count; the form is in the product's name.
-            (None, Some(v)) => format!("dose {}", digits(v.as_number()?)),
+            (None, Some(v)) => format!("dose {}", dose_digits(v.as_number()?)),
             _ => quantity(q)?,
         });
     }
     let range = first.get("doseRange")?;
     let (low, high) = (range.get("low"), range.get("high").and_then(quantity)?);
-    let low = low.and_then(|l| l.get("value")?.as_number().map(digits));
+    let low = low.and_then(|l| l.get("value")?.as_number().map(dose_digits));
     Some(match low {
         Some(low) => format!("{low} to {high}"),
         None => format!("up to {high}"),
@@ -176,7 +176,7 @@ mod tests {
             (
                 r#"{"timing":{"repeat":{"frequency":1,"period":8.0,"periodUnit":"h"}},
                 "asNeededBoolean":true,"doseAndRate":[{"doseQuantity":{"value":1.0}}]}"#,
-                "dose 1.0 every 8 hours as needed",
+                "dose 1 every 8 hours as needed",
             ),
             (
                 r#"{"timing":{"repeat":{"frequency":1,"period":4,"periodMax":6,"periodUnit":"h"}},

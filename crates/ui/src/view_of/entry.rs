@@ -165,6 +165,7 @@ fn report(r: Node, listed: &[Node], patient: &str, lens: &Lens) -> Option<Entry>
         flag,
         href: Some(Section::Results.href(patient)),
         source: lens.source(r, &["performer"]),
+        repeated: None,
     })
 }
 
@@ -195,6 +196,7 @@ fn group(kind: &str, list: &[Node], patient: &str, lens: &Lens) -> Option<Entry>
         flag,
         href: Some(section.href(patient)),
         source: lens.source(first, &["performer"]),
+        repeated: None,
     })
 }
 
@@ -252,6 +254,27 @@ pub fn sort(entries: &mut [Entry]) {
     });
 }
 
+/// Neighbours that say the same (a daily procedure, a weekly refill) become one entry that counts
+/// them. Results and vitals never: each of their values matters.
+pub fn fold_repeats(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut out: Vec<Entry> = Vec::with_capacity(entries.len());
+    for e in entries {
+        if let Some(kept) = out.last_mut()
+            && kept.kind == e.kind
+            && kept.title == e.title
+            && kept.detail == e.detail
+            && kept.source == e.source
+            && !matches!(e.kind, Kind::Result | Kind::Vital | Kind::Document | Kind::Other)
+        {
+            let n = kept.repeated.take().map_or(0, |(n, _)| n);
+            kept.repeated = Some((n + 1, e.when));
+        } else {
+            out.push(e);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,6 +293,23 @@ mod tests {
         assert_eq!(out.len(), 1);
         assert_eq!(out[0].title, "Vitals");
         assert_eq!(out[0].detail.as_deref(), Some("HR 77 /min · Weight 77.6 kg"));
+    }
+
+    #[test]
+    fn repeats_fold_but_measurements_do_not() {
+        let make = |kind, title: &str| Entry { kind, title: title.to_owned(), ..Entry::default() };
+        let list = vec![
+            make(Kind::Procedure, "Hospice care"),
+            make(Kind::Procedure, "Hospice care"),
+            make(Kind::Procedure, "Hospice care"),
+            make(Kind::Procedure, "X-ray"),
+            make(Kind::Procedure, "Hospice care"),
+            make(Kind::Vital, "Vitals"),
+            make(Kind::Vital, "Vitals"),
+        ];
+        let folded = fold_repeats(list);
+        let counts: Vec<usize> = folded.iter().map(|e| e.repeated.as_ref().map_or(0, |r| r.0)).collect();
+        assert_eq!(counts, [2, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
         Lens, id,
         observation::{
             ADULT_BANDS, DIASTOLIC_HIGH, Measured, VITALS, by_limits, hand, is_result, measured,
-            range, recorded_flag, short_title,
+            range, recorded_flag, short_title, specimen,
         },
         text::concept_in,
     },
@@ -90,6 +90,7 @@ pub fn measures<'a>(
         }
     }
     let mut series: Vec<Series> = by_key.into_values().map(|s| finish(s, adult)).collect();
+    tell_apart(&mut series);
     series.sort_by(|a, b| {
         let place = |s: &Series| VITALS.iter().position(|(c, _)| *c == s.key).unwrap_or(VITALS.len());
         (place(a), &a.title, &a.unit).cmp(&(place(b), &b.title, &b.unit))
@@ -133,6 +134,7 @@ fn add(
     if s.points.is_empty() {
         s.key = key.to_owned();
         s.title = title(o);
+        s.specimen = concept_in(o, "code").and_then(|t| specimen(&t));
         s.unit = unit;
         s.pair = point.second.map(|_| ("systolic", "diastolic"));
     }
@@ -172,6 +174,21 @@ fn finish(mut s: Series, adult: bool) -> Series {
         }
     }
     s
+}
+
+/// Two series of one title and unit get their specimen behind it.
+fn tell_apart(list: &mut [Series]) {
+    let mut count: HashMap<(String, String), usize> = HashMap::new();
+    for s in list.iter() {
+        *count.entry((s.title.clone(), s.unit.clone())).or_default() += 1;
+    }
+    for s in list {
+        if count.get(&(s.title.clone(), s.unit.clone())).is_some_and(|n| *n > 1)
+            && let Some(word) = s.specimen
+        {
+            s.title = format!("{}, {word}", s.title);
+        }
+    }
 }
 
 /// The usual bands are in these units; a temperature in °F has no band here.

@@ -54,7 +54,7 @@ impl Lens {
     /// What a Reference calls itself, or the name behind it.
     pub fn who(&self, reference: Node) -> Option<String> {
         if let Some(display) = reference.str("display") {
-            return Some(display.into_owned());
+            return Some(text::plain(&display).to_owned());
         }
         self.names.get(reference.str("reference")?.as_ref()).cloned()
     }

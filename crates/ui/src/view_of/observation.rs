@@ -256,10 +256,22 @@ pub fn hand(o: Node) -> Hand {
     }
 }
 
+/// The specimen in a LOINC long common name, where two series would else have one title.
+pub fn specimen(title: &str) -> Option<&'static str> {
+    [(" in Serum", "serum"), (" in Blood", "blood"), (" in Plasma", "plasma"), ("Arterial", "arterial")]
+        .into_iter()
+        .find_map(|(part, word)| title.contains(part).then_some(word))
+}
+
 /// A LOINC long common name as people say it: without property, system and method.
 pub fn short_title(title: &str) -> String {
     let urine = title.contains(" in Urine") && !title.contains("Urine by Test strip");
     let strip = title.contains("in Urine by Test strip");
+    let property = match title.split_once(" [").and_then(|(_, r)| r.split_once(']')) {
+        Some(("DistWidth", _)) => " distribution width",
+        Some(("Entitic mean volume" | "Entitic volume", _)) => " mean volume",
+        _ => "",
+    };
     let mut text = title;
     for cut in [" [", " in Blood", " in Serum", " in Plasma", " in Urine", " by ", " in Arterial", " in Capillary"] {
         if let Some((head, _)) = text.split_once(cut) {
@@ -271,6 +283,7 @@ pub fn short_title(title: &str) -> String {
         let mut chars = rest.chars();
         chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
     });
+    let text = text.replace(".total", ", total") + property;
     match (strip, urine) {
         (true, _) => format!("{text}, urine strip"),
         (_, true) => format!("{text}, urine"),
@@ -347,6 +360,8 @@ mod tests {
             ("Microalbumin Creatinine Ratio", "Microalbumin Creatinine Ratio"),
             ("Glucose [Mass/volume] in Urine by Test strip", "Glucose, urine strip"),
             ("Body Weight", "Weight"),
+            ("Bilirubin.total [Mass/volume] in Serum or Plasma", "Bilirubin, total"),
+            ("Erythrocyte [DistWidth] in Blood by Automated count", "Erythrocyte distribution width"),
         ] {
             assert_eq!(short_title(long), short);
         }

@@ -8,7 +8,7 @@ use crate::{
     view::{Coverage, Document, DocumentText, Visit, When},
     view_of::{
         Lens, id,
-        text::{concept, concept_in, plain, words},
+        text::{concept, concept_in, words},
     },
 };
 
@@ -40,8 +40,7 @@ pub fn visit(e: Node, lens: &Lens) -> Option<Visit> {
         .map(|c| class_words(&c))
         .unwrap_or_default();
     let reason = concept_in(e, "reasonCode")
-        .or_else(|| e.list("reasonReference").find_map(|r| lens.who(r)))
-        .map(|r| plain(&r).to_owned());
+        .or_else(|| e.list("reasonReference").find_map(|r| lens.who(r)));
     let performer = e
         .list("participant")
         .filter_map(|p| p.get("individual"))

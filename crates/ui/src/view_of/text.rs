@@ -171,12 +171,13 @@ pub fn quantity(node: Node) -> Option<String> {
     Some(format!("{comparator}{}{space}{unit}", digits(value)))
 }
 
-/// Digits for reading: an exponent is resolved and at most four decimals stay; otherwise as
-/// recorded, trailing zeros included, because they say how exact the measurement was.
+/// Digits for reading: as recorded, trailing zeros included, because they say how exact the
+/// measurement was. More than three decimals or an exponent are rounded for the eye; the record
+/// itself is one key away.
 pub fn digits(number: &str) -> String {
     let decimals = number.split_once('.').map_or(0, |(_, d)| d.len());
     let plain = !number.contains(['e', 'E']);
-    if plain && decimals <= 4 {
+    if plain && decimals <= 3 {
         return number.to_owned();
     }
     match number.parse::<f64>() {
@@ -191,6 +192,24 @@ pub fn digits(number: &str) -> String {
         }
         _ => number.to_owned(),
     }
+}
+
+/// Digits of a dose: never a trailing zero, which is misread as ten times the dose (ISMP list of
+/// error-prone abbreviations). The value is the same.
+pub fn dose_digits(number: &str) -> String {
+    let text = digits(number);
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// Quantity of a drug in words.
+pub fn dose(node: Node) -> Option<String> {
+    let value = dose_digits(node.get("value")?.as_number()?);
+    let unit = unit_of(node);
+    Some(if unit.is_empty() { value } else { format!("{value} {unit}") })
 }
 
 /// The phone to call: mobile, then home, then any; by rank. Not e-mail, not fax.
