@@ -3,6 +3,8 @@
 //! Source: FHIR R4 search.html#ptypes and the table of datatypes under #token, #date, #quantity.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 
 use fhir::date::PartialDate;
 use fhir::json::{Kind, Node};
@@ -20,6 +22,27 @@ pub(crate) struct Context<'a> {
     pub base_url: &'a str,
     /// Also the values that a store does not keep.
     pub full: bool,
+    /// Types of the contained resources by id; read on first use.
+    contained: OnceCell<HashMap<Cow<'a, str>, Cow<'a, str>>>,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(resource: Node<'a>, base_url: &'a str, full: bool) -> Context<'a> {
+        Context { resource, base_url, full, contained: OnceCell::new() }
+    }
+
+    /// Type of the contained resource `#id`.
+    fn contained_type(&self, id: &str) -> Option<&str> {
+        let types = self.contained.get_or_init(|| {
+            self.resource
+                .list("contained")
+                .filter_map(|contained| {
+                    Some((contained.str("id")?, contained.str("resourceType")?))
+                })
+                .collect()
+        });
+        types.get(id).map(|ty| &**ty)
+    }
 }
 
 /// How an element becomes values.
@@ -441,12 +464,7 @@ pub(crate) fn names_type(node: Node<'_>, name: &str, cx: &Context<'_>) -> bool {
             Reference::Contained("") => {
                 return cx.resource.str("resourceType").as_deref() == Some(name);
             }
-            Reference::Contained(id) => {
-                return cx.resource.list("contained").any(|contained| {
-                    contained.str("id").as_deref() == Some(id)
-                        && contained.str("resourceType").as_deref() == Some(name)
-                });
-            }
+            Reference::Contained(id) => return cx.contained_type(id) == Some(name),
             Reference::Urn(_) | Reference::Other(_) => {}
         }
     }

@@ -49,7 +49,7 @@ pub fn index_one<'a>(
     env: &Env<'_, 'a>,
 ) -> Result<Vec<Indexed>, Error> {
     let (_, param) = params::def(id);
-    let cx = Context { resource, base_url, full: true };
+    let cx = Context::new(resource, base_url, true);
     let env = &Env { resource: Some(resource), ..env.clone() };
     let mut out = Vec::new();
     let compiled = compiled(id)?;

@@ -32,7 +32,7 @@ pub fn unplanned(rt: ResourceType) -> &'static [ParamId] {
 }
 
 fn run(rt: ResourceType, resource: Node<'_>, base_url: &str, full: bool) -> Vec<Indexed> {
-    let cx = Context { resource, base_url, full };
+    let cx = Context::new(resource, base_url, full);
     let mut out = Vec::with_capacity(32);
     plan(rt).tree.walk(0, resource, &cx, &mut out);
     out

@@ -234,6 +234,13 @@ fn values_of_other_types() {
         &["onset-age=30", "onset-age=gt35||a", "abatement-string=LONG"],
         &["onset-age=gt40", "onset-age=lt30", "abatement-date:missing=false"],
     );
+    let json = r##"{"resourceType":"Account","id":"1","status":"active",
+      "contained":[{"resourceType":"Device","id":"d"},{"resourceType":"Patient","id":"p"}],
+      "subject":[{"reference":"#d"},{"reference":"#p"},{"type":"Patient","display":"Eve"}]}"##;
+    check(json, &["subject:missing=false", "patient:missing=false"], &["subject=d", "patient=p"]);
+    let json = r##"{"resourceType":"Account","id":"1","status":"active",
+      "contained":[{"resourceType":"Device","id":"d"}],"subject":[{"reference":"#d"}]}"##;
+    check(json, &["subject:missing=false", "patient:missing=true"], &[]);
     let json = r#"{"resourceType":"Patient","id":"1","deceasedDateTime":"2020"}"#;
     check(json, &["deceased=true", "death-date=2020"], &["deceased=false"]);
     let json = r#"{"resourceType":"ServiceRequest","id":"1","occurrenceTiming":{
