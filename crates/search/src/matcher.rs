@@ -88,6 +88,9 @@ impl Criterion {
 fn operand_matches(operand: &Operand, modifier: Modifier, value: &IndexValue) -> bool {
     use IndexValue as V;
     match (operand, value) {
+        // Deviation: codes are compared with their case, where search.html#token would rather have
+        // them compared without it when in doubt. Identifiers and UCUM codes differ by case, and
+        // a conditional update must not take one for the other. Case: tests/matching.rs, gender.
         (Operand::Token { system, code }, V::Token { system: has_system, code: has_code }) => {
             system.matches(has_system.as_deref())
                 && code.as_ref().is_none_or(|code| has_code.as_ref() == Some(code))
