@@ -28,6 +28,9 @@ pub const TEXT_MAX_BYTES: usize = 96;
 /// Day numbers are stored from here, so that all that FHIR can say are positive.
 const DAY_BIAS: i64 = 1 << 23;
 const DAY_MS: i64 = 86_400_000;
+/// First and last day that a key can say; open ends of intervals are taken as these.
+pub const DAY_MIN: i64 = -DAY_BIAS + 1;
+pub const DAY_MAX: i64 = DAY_BIAS - 2;
 
 pub fn of_type(rt: ResourceType) -> Vec<u8> {
     vec![b'T', rt.0]
@@ -46,7 +49,7 @@ pub fn param(family: u8, p: ParamId) -> Vec<u8> {
 
 /// UTC day of a millisecond, clamped to what a key can say.
 pub fn day(ms: i64) -> i64 {
-    ms.div_euclid(DAY_MS).clamp(-DAY_BIAS + 1, DAY_BIAS - 2)
+    ms.div_euclid(DAY_MS).clamp(DAY_MIN, DAY_MAX)
 }
 
 /// First millisecond of a day.

@@ -447,7 +447,7 @@ impl Days<'_> {
                 let (first, last) = (key::day(lo), key::day(hi));
                 let mut found = self.single(lo, hi)?;
                 found.maybe |=
-                    self.days(b'L', i64::MIN / 2, last)? & self.days(b'E', first, i64::MAX / 2)?;
+                    self.days(b'L', key::DAY_MIN, last)? & self.days(b'E', first, key::DAY_MAX)?;
                 Ok(found)
             }
         }
@@ -483,7 +483,7 @@ impl Days<'_> {
     fn after(&self, family: u8, ms: i64) -> Result<Cand> {
         let day = key::day(ms);
         let aligned = ms == key::day_start(day + 1) - 1;
-        let far = i64::MAX / 2;
+        let far = key::DAY_MAX;
         let sure = self.days(b'D', day + 1, far)? | self.days(family, day + 1, far)?;
         let maybe = if aligned {
             RoaringBitmap::new()
@@ -497,7 +497,7 @@ impl Days<'_> {
     fn before(&self, family: u8, ms: i64) -> Result<Cand> {
         let day = key::day(ms);
         let aligned = ms == key::day_start(day);
-        let far = i64::MIN / 2;
+        let far = key::DAY_MIN;
         let sure = self.days(b'D', far, day - 1)? | self.days(family, far, day - 1)?;
         let maybe = if aligned {
             RoaringBitmap::new()

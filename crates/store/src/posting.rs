@@ -77,7 +77,11 @@ fn runs(rids: &[Rid]) -> (usize, Vec<u8>) {
     let mut last = rids[0];
     while n < rids.len() {
         let start = rids[n];
-        let len = rids[n..].iter().zip(start..).take_while(|(a, b)| **a == *b).count();
+        let len = rids[n..]
+            .iter()
+            .enumerate()
+            .take_while(|(i, rid)| (**rid - start) as usize == *i)
+            .count();
         let (gap, more) = (u64::from(start - last), len as u64 - 1);
         if out.len() + varint::len(gap) + varint::len(more) > ROW_MAX_BYTES {
             break;

@@ -66,7 +66,10 @@ pub fn open_file(
     // The key is hexadecimal digits of our own making; PRAGMA takes no parameters.
     let hex = stdx::hex::encode(key.bytes());
     connection.execute_batch(&format!(
-        "PRAGMA key = \"x'{hex}'\"; PRAGMA cipher_memory_security = OFF;"
+        "PRAGMA key = \"x'{hex}'\";
+         PRAGMA cipher_page_size = 4096;
+         PRAGMA cipher_hmac_algorithm = HMAC_SHA256;
+         PRAGMA cipher_memory_security = OFF;"
     ))?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(
         |e| match e.sqlite_error_code() {
