@@ -9,4 +9,4 @@ pub const STEPS_MAX: u64 = 2_000_000;
 /// Bytes of one computed string.
 pub const STRING_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a compiled regular expression's program.
-pub const REGEX_BYTES_MAX: usize = 256 * 1024;
+pub const REGEX_BYTES_MAX: usize = 1024 * 1024;

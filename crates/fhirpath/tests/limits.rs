@@ -1,0 +1,44 @@
+//! Expressions that would run for ever, or grow without bound, end with an error.
+
+use fhir::json::Doc;
+use fhirpath::{Env, ErrorKind, Expr};
+
+fn run(text: &str, steps_max: u64) -> Result<usize, ErrorKind> {
+    let doc = Doc::parse(r#"{"resourceType":"Patient"}"#).expect("JSON");
+    let expr = Expr::compile(text, None).map_err(|e| e.kind)?;
+    let mut env = Env::new(0);
+    env.steps_max = steps_max;
+    expr.eval(doc.root(), &env).map(|items| items.len()).map_err(|e| e.kind)
+}
+
+#[test]
+fn steps() {
+    assert_eq!(run("1 + 1", 3), Ok(1));
+    assert_eq!(run("1 + 1", 2), Err(ErrorKind::Execution));
+}
+
+#[test]
+fn endless_repeat() {
+    assert_eq!(run("1.repeat($this + 1)", 100_000), Err(ErrorKind::Execution));
+}
+
+#[test]
+fn doubling_collections_and_strings() {
+    let twenty = "1.combine(1)".to_owned() + &".select($this | 2).combine($this)".repeat(10);
+    assert!(run(&twenty, 1_000_000).is_ok());
+    let combine = "(1|2)".to_owned() + &".select((1|2|3|4|5|6|7|8))".repeat(20);
+    assert_eq!(run(&combine, 1_000_000), Err(ErrorKind::Execution));
+    let grow = "'x'".to_owned() + &".replace('x', 'xxxxxxxxxxxxxxxx')".repeat(20);
+    assert_eq!(run(&grow, 1_000_000), Err(ErrorKind::Execution));
+    let grow = "'x'".to_owned() + &".replaceMatches('x', 'xxxxxxxxxxxxxxxx')".repeat(20);
+    assert_eq!(run(&grow, 1_000_000), Err(ErrorKind::Execution));
+    let sum = "'xxxxxxxxxxxxxxxx'".to_owned() + &".select($this + $this)".repeat(30);
+    assert_eq!(run(&sum, 1_000_000), Err(ErrorKind::Execution));
+}
+
+#[test]
+fn regular_expressions_are_linear_and_bounded() {
+    let slow = format!("'{}!'.matches('^(a+)+$')", "a".repeat(10_000));
+    assert_eq!(run(&slow, 1_000_000), Ok(1));
+    assert!(run("'a'.matches('((a{100}){100}){100}')", 1_000_000).is_err());
+}
