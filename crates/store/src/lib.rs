@@ -10,6 +10,7 @@
 //!
 //! Who may see what is not decided here.
 
+mod backup;
 mod blob;
 mod body;
 mod checkpoint;
@@ -26,9 +27,11 @@ mod snapshot;
 mod store;
 mod systems;
 mod types;
+mod verify;
 mod view;
 mod writer;
 
+pub use backup::{BackupInfo, backup_info, restore};
 pub use error::{CommitError, Error, Kind, Result};
 pub use keyring::{DataKey, MasterKey};
 pub use page::TOTAL_FREE_MAX;
@@ -38,3 +41,4 @@ pub use types::{
     ChangeKind, Check, Committed, Cursor, Expect, Head, ItemOp, OutboxRow, OutboxTask, PageRequest,
     Put, PutKind, PutResult, Rid, Scope, SearchPage, Version, WriteSet,
 };
+pub use verify::{Finding, Verified};

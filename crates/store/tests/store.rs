@@ -457,3 +457,49 @@ fn the_index_answers_as_the_matcher_while_it_moves_to_disk() {
     drop(store);
     check(&Store::open(folder.path(), &key, clock()).expect("open"));
 }
+
+#[test]
+fn verify_is_content_with_what_was_written_and_names_what_was_changed() {
+    let folder = Folder::new();
+    let (store, key) = new_store(&folder);
+    write(&store, vec![put(&patient("p1", "Stone", "1980"), Expect::New)]);
+    for i in 0..30 {
+        let text = observation(&format!("o{i}"), "p1", "2020-01-01", f64::from(i));
+        write(&store, vec![put(&text, Expect::New)]);
+    }
+    write(&store, vec![put(&patient("p1", "River", "1980"), Expect::Exists)]);
+    write(&store, vec![delete("Observation", "o3")]);
+    store.audit(b"leaf".to_vec()).expect("queued");
+    let (done, findings) = store.verify(|_, _| {}).expect("verify");
+    assert_eq!(findings, []);
+    assert_eq!((done.versions, done.resources, done.audit_leaves), (33, 30, 1));
+    drop(store);
+    let store = Store::open(folder.path(), &key, clock()).expect("open");
+    let (again, findings) = store.verify(|_, _| {}).expect("verify");
+    assert_eq!((again, findings), (done, vec![]));
+}
+
+#[test]
+fn a_backup_restores_the_same_record_and_damage_is_refused() {
+    let folder = Folder::new();
+    let (store, key) = new_store(&folder);
+    for i in 0..40 {
+        write(&store, vec![put(&patient(&format!("p{i}"), "Stone", "1980"), Expect::New)]);
+    }
+    let file = folder.path().join("backup");
+    let info = store.backup(&file, "{}", |_, _| {}).expect("backup");
+    write(&store, vec![put(&patient("late", "Stone", "1980"), Expect::New)]);
+    let copy = Folder::new();
+    assert_eq!(store::restore(&file, copy.path()).expect("restore"), info);
+    let restored = Store::open(copy.path(), &key, clock()).expect("open");
+    let (done, findings) = restored.verify(|_, _| {}).expect("verify");
+    assert_eq!((done.resources, findings), (40, vec![]));
+    let again = store::restore(&file, copy.path()).expect_err("not empty");
+    assert_eq!(again.kind, Kind::Place);
+    let mut bytes = std::fs::read(&file).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).expect("write");
+    let other = Folder::new();
+    assert_eq!(store::restore(&file, other.path()).expect_err("damaged").kind, Kind::Corrupt);
+}

@@ -1,0 +1,327 @@
+//! Recomputing what is stored: hashes, versions, index, references, audit tree.
+//!
+//! The index is compared as a sum over (key, version) pairs: the sum over what the bodies say must
+//! be the sum over the posting lists, on disk and in memory together. Sums are kept per key family
+//! and parameter, so that a difference has a name. Memory does not grow with the record.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use fhir_tables::ResourceType;
+use roaring::RoaringBitmap;
+use sha2::{Digest, Sha256};
+use stdx::merkle::Frontier;
+
+use crate::body;
+use crate::error::{Error, Result};
+use crate::key::{self, Keys};
+use crate::schema;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::types::{ChangeKind, Rid};
+use crate::view::{HEAD_COLUMNS, View, version_of};
+use crate::writer::HASH_BYTES;
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// `hash`, `version`, `index`, `reference`, `audit`, `database`.
+    pub check: &'static str,
+    /// Resource, key family or leaf, without content.
+    pub place: String,
+    pub text: String,
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    pub versions: u64,
+    pub resources: u64,
+    pub index_entries: u64,
+    pub references: u64,
+    pub audit_leaves: u64,
+    /// Root of the audit tree.
+    pub audit_root: [u8; 32],
+}
+
+/// Findings kept; more are counted only in the last one.
+const FINDINGS_MAX: usize = 1_000;
+
+struct Check<'a> {
+    view: &'a View<'a>,
+    findings: Vec<Finding>,
+    done: Verified,
+    /// By family and parameter: sums over bodies and over lists.
+    sums: BTreeMap<[u8; 3], (u64, u64)>,
+}
+
+impl Check<'_> {
+    fn find(&mut self, check: &'static str, place: String, text: &str) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(Finding { check, place, text: text.to_owned() });
+        }
+    }
+
+    /// Where a key's sum is kept: family, and parameter or type.
+    fn slot(&mut self, key: &[u8]) -> &mut (u64, u64) {
+        let param = match key.first() {
+            Some(b'R') => key.last_chunk::<2>().copied().unwrap_or_default(),
+            Some(b'T' | b'X' | b'A') => [0, key.get(1).copied().unwrap_or(0)],
+            _ => [1, 2].map(|i| key.get(i).copied().unwrap_or(0)),
+        };
+        let family = key.first().copied().unwrap_or(0);
+        self.sums.entry([family, param[0], param[1]]).or_default()
+    }
+
+    fn body_says(&mut self, key: &[u8], rid: Rid) {
+        let pair = pair_hash(key, rid);
+        let slot = self.slot(key);
+        slot.0 = slot.0.wrapping_add(pair);
+        self.done.index_entries += 1;
+    }
+
+    fn list_says(&mut self, key: &[u8], rids: &RoaringBitmap) {
+        let at = self.view.at;
+        let sum = rids
+            .iter()
+            .take_while(|rid| *rid <= at)
+            .fold(0u64, |sum, rid| sum.wrapping_add(pair_hash(key, rid)));
+        let slot = self.slot(key);
+        slot.1 = slot.1.wrapping_add(sum);
+    }
+}
+
+fn pair_hash(key: &[u8], rid: Rid) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    rid.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Store {
+    /// Checks everything. `progress` is told how many versions are done and how many there are.
+    pub fn verify(&self, mut progress: impl FnMut(u64, u64)) -> Result<(Verified, Vec<Finding>)> {
+        self.flush()?;
+        let mut snapshot = self.snapshot()?;
+        snapshot.with(|view, bodies| {
+            let mut check = Check {
+                view,
+                findings: Vec::new(),
+                done: Verified::default(),
+                sums: BTreeMap::new(),
+            };
+            pages(&mut check)?;
+            versions(&mut check, bodies, &mut progress)?;
+            chains(&mut check)?;
+            lists(&mut check)?;
+            audit(&mut check)?;
+            Ok((check.done, check.findings))
+        })
+    }
+}
+
+/// Every page decrypts and has its MAC; the B-trees are whole.
+fn pages(check: &mut Check<'_>) -> Result<()> {
+    let mut statement = check.view.connection.prepare("PRAGMA cipher_integrity_check")?;
+    let damaged: rusqlite::Result<Vec<String>> =
+        statement.query_map([], |row| row.get(0))?.collect();
+    for text in damaged? {
+        check.find("database", "file".into(), &text);
+    }
+    Ok(())
+}
+
+fn versions(
+    check: &mut Check<'_>,
+    bodies: &mut body::Reader,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<()> {
+    let view = check.view;
+    let sql = format!(
+        "SELECT {HEAD_COLUMNS}, dictionary, size, body, hash, packed, prev FROM version
+         WHERE rid <= ?1 ORDER BY rid"
+    );
+    let mut statement = view.connection.prepare(&sql)?;
+    let mut rows = statement.query([view.at])?;
+    while let Some(row) = rows.next()? {
+        let rid: Rid = row.get(0)?;
+        check.done.versions += 1;
+        if check.done.versions.is_multiple_of(1024) {
+            progress(check.done.versions, u64::from(view.at));
+        }
+        if u64::from(rid) != check.done.versions {
+            check.find("version", format!("version {rid}"), "version numbers have a gap");
+            check.done.versions = u64::from(rid);
+        }
+        let rt = ResourceType(row.get(1)?);
+        let place = format!(
+            "{}/{}/_history/{}",
+            rt.name(),
+            row.get::<_, String>(2)?,
+            row.get::<_, u32>(3)?
+        );
+        let version = match version_of(row, bodies) {
+            Ok(version) => version,
+            Err(e) => {
+                check.find("hash", place, &e.public);
+                continue;
+            }
+        };
+        let hash: [u8; 32] = Sha256::digest(&version.body).into();
+        if row.get_ref(9)?.as_blob() != Ok(&hash[..HASH_BYTES]) {
+            check.find("hash", place.clone(), "the body is not what was written");
+        }
+        if version.kind == ChangeKind::Delete {
+            for key in Keys::of_deletion(rt).iter() {
+                check.body_says(key, rid);
+            }
+            continue;
+        }
+        one_body(check, row, &version, place)?;
+    }
+    progress(check.done.versions, u64::from(view.at));
+    Ok(())
+}
+
+/// Index keys and references of one version.
+fn one_body(
+    check: &mut Check<'_>,
+    row: &rusqlite::Row<'_>,
+    version: &crate::Version,
+    place: String,
+) -> Result<()> {
+    let view = check.view;
+    let packed = row.get_ref(10)?.as_blob().map_err(|_| Error::corrupt("packed values"))?;
+    let kept = view.shared.unpack(packed)?;
+    let fresh = crate::view::index_body(version.rt, version.body.clone())?;
+    let number = |text: &str| view.shared.systems.find(text).unwrap_or(u32::MAX);
+    let keys_of = |values: &[search::value::Indexed]| {
+        let keys = Keys::of(version.rt, values, &mut |text| number(text));
+        let mut keys: Vec<Vec<u8>> = keys.iter().map(<[u8]>::to_vec).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    };
+    let kept_keys = keys_of(&kept);
+    let indexed = |keys: &[Vec<u8>]| -> Vec<Vec<u8>> {
+        keys.iter().filter(|k| !is_uncovered(k)).cloned().collect()
+    };
+    if indexed(&kept_keys) != keys_of(&fresh) {
+        check.find("index", place.clone(), "the index values are not those of the body");
+    }
+    for key in &kept_keys {
+        check.body_says(key, version.rid);
+    }
+    check.body_says(&key::updated(version.rt, version.last_updated_ms), version.rid);
+    let is_current =
+        view.ident(version.rt, &version.id)?.is_some_and(|ident| ident.rid == version.rid);
+    if !is_current {
+        return Ok(());
+    }
+    check.done.resources += 1;
+    for value in &kept {
+        if let search::value::IndexValue::Reference { ty, id } = &value.value {
+            check.done.references += 1;
+            if !view.exists(*ty, id)? {
+                let text = format!("refers to {}/{id}, which does not exist", ty.name());
+                check.find("reference", place.clone(), &text);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_uncovered(key: &[u8]) -> bool {
+    key.first() == Some(&b'R') && key.ends_with(&search::value::NO_PARAM.0.to_be_bytes())
+}
+
+/// Versions of each resource are numbered upward, and each is in the log.
+fn chains(check: &mut Check<'_>) -> Result<()> {
+    let view = check.view;
+    let mut statement = view.connection.prepare(
+        "SELECT i.rt, i.id, i.vid, i.rid, v.rid IS NOT NULL
+           AND v.rt = i.rt AND v.id = i.id AND v.vid = i.vid AND v.kind = i.kind
+         FROM ident i LEFT JOIN version v ON v.rid = i.rid WHERE i.rid <= ?1",
+    )?;
+    let mut rows = statement.query([view.at])?;
+    let mut n = 0;
+    let mut last: Option<(u8, String, u32, Rid)> = None;
+    while let Some(row) = rows.next()? {
+        n += 1;
+        let this: (u8, String, u32, Rid) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let place = || format!("{}/{}/_history/{}", ResourceType(this.0).name(), this.1, this.2);
+        if !row.get::<_, bool>(4)? {
+            check.find("version", place(), "the version is not in the log");
+        }
+        let out_of_order =
+            last.as_ref().is_some_and(|l| (l.0, &l.1) == (this.0, &this.1) && l.3 >= this.3);
+        if out_of_order {
+            check.find("version", place(), "a later version was written earlier");
+        }
+        last = Some(this);
+    }
+    if n != check.done.versions {
+        let text = format!("{n} versions are named, {} are in the log", check.done.versions);
+        check.find("version", "ident".into(), &text);
+    }
+    Ok(())
+}
+
+/// Sums over the posting lists, then the comparison.
+fn lists(check: &mut Check<'_>) -> Result<()> {
+    let view = check.view;
+    let mut failure = None;
+    view.walk(&[0], &[u8::MAX], false, |key, rids| {
+        check.list_says(key, &rids);
+        Ok(true)
+    })
+    .unwrap_or_else(|e| failure = Some(e));
+    if let Some(e) = failure {
+        check.find("index", "posting".into(), &e.public);
+    }
+    let differing: Vec<[u8; 3]> =
+        check.sums.iter().filter(|(_, (a, b))| a != b).map(|(slot, _)| *slot).collect();
+    for [family, hi, lo] in differing {
+        let place = format!("{} {}", char::from(family), u16::from_be_bytes([hi, lo]));
+        check.find("index", place, "the posting lists are not those of the bodies");
+    }
+    Ok(())
+}
+
+fn audit(check: &mut Check<'_>) -> Result<()> {
+    let view = check.view;
+    let mut tree = Frontier::new();
+    let mut statement = view.connection.prepare("SELECT seq, leaf FROM audit ORDER BY seq")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        if seq.unsigned_abs() != tree.size() {
+            check.find("audit", format!("leaf {}", tree.size()), "the leaf is missing");
+            return Ok(());
+        }
+        let leaf = row.get_ref(1)?.as_blob().map_err(|_| Error::corrupt("an audit leaf"))?;
+        tree.append(leaf);
+    }
+    let stored = schema::meta(view.connection, "audit")?.unwrap_or_default();
+    let empty = stored.is_empty() && tree.size() == 0;
+    if !empty && Frontier::from_bytes(&stored).as_ref() != Some(&tree) {
+        check.find("audit", "tree".into(), "the leaves do not make the tree that was kept");
+    }
+    check.done.audit_leaves = tree.size();
+    check.done.audit_root = tree.root();
+    Ok(())
+}
+
+impl Snapshot {
+    /// Size and root of the audit tree.
+    pub fn audit_head(&self) -> Result<(u64, [u8; 32])> {
+        let bytes = schema::meta(&self.reader().connection, "audit")?;
+        let tree = match bytes {
+            Some(bytes) => {
+                Frontier::from_bytes(&bytes).ok_or_else(|| Error::corrupt("the audit state"))?
+            }
+            None => Frontier::new(),
+        };
+        Ok((tree.size(), tree.root()))
+    }
+}
