@@ -1,0 +1,39 @@
+//! The one door: [`Record::execute`] is the only way to change or see a resource.
+//!
+//! A request comes with a [`Ctx`] (who, in which role, for which purpose, when). The door decides
+//! access, checks the resource, assigns ids, resolves links, computes index values, commits, and
+//! audits, in that order, once. Preconditions are checked inside the commit.
+//! Source: FHIR R4 http.html, search.html, bundle.html.
+//!
+//! Not here: HTTP, rendering, XML, accounts; operations (`$…`).
+
+mod access;
+mod audit;
+mod bundle;
+mod ctx;
+mod error;
+mod history;
+mod import;
+mod items;
+mod links;
+mod page_token;
+mod prepare;
+mod read;
+mod record;
+mod request;
+mod route;
+mod search;
+mod view;
+mod world;
+mod write;
+
+pub use access::{Decision, permit};
+pub use ctx::{Action, Actor, Ctx, Purpose, Role, Scopes};
+pub use error::{Error, Kind, Result};
+pub use items::{Change, Expected, Items};
+pub use record::{Config, Record};
+pub use request::{
+    Handling, HistoryOf, ImportOptions, PatchBody, Request, Response, Return, Summary, Unless, View,
+};
+pub use route::{Headers, Payload, parse_etag, parse_prefer, parse_query, percent_encode, route};
+pub use world::{FixedWorld, SystemWorld, World};

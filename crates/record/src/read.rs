@@ -1,0 +1,86 @@
+//! Read and vread.
+//!
+//! Source: FHIR R4 http.html#read, #vread, #cread.
+
+use fhir_tables::ResourceType;
+use store::{ChangeKind, Version};
+
+use crate::access::{not_found, require};
+use crate::audit;
+use crate::ctx::{Action, Ctx};
+use crate::error::{Error, Kind, Result};
+use crate::record::{Outcome, Record};
+use crate::request::{Response, Unless, View};
+use crate::write::{deleted, text_of};
+
+/// The current version.
+///
+/// Errors: `NotFound`; `Deleted` when there was one.
+pub(crate) fn read(
+    record: &Record,
+    ctx: &Ctx,
+    rt: ResourceType,
+    id: &str,
+    view: &View,
+    unless: Unless,
+) -> Result<Outcome> {
+    require(ctx, Action::Read, Some(rt), Some(id))?;
+    let Some(version) = record.store().read(rt, id)? else {
+        return Err(not_found(rt.name(), id));
+    };
+    if version.head.kind == ChangeKind::Delete {
+        return Err(deleted(&version.head));
+    }
+    // If-None-Match, when given, decides alone (RFC 9110 §13.2.2). HTTP dates have no
+    // milliseconds.
+    let unchanged = match (unless.version, unless.modified_since_ms) {
+        (Some(vid), _) => vid == version.head.vid,
+        (None, Some(since)) => version.head.last_updated_ms / 1000 <= since / 1000,
+        (None, None) => false,
+    };
+    if unchanged {
+        let mut response = Response::status(304);
+        response.etag = Some(version.head.vid);
+        response.last_modified_ms = Some(version.head.last_updated_ms);
+        return Ok(Outcome { response, ..Outcome::default() });
+    }
+    shown(version, view)
+}
+
+/// Version `vid`, also of a resource that is deleted now.
+///
+/// Errors: `NotFound`; `Deleted` when the version is the deletion.
+pub(crate) fn vread(
+    record: &Record,
+    ctx: &Ctx,
+    rt: ResourceType,
+    id: &str,
+    vid: u32,
+    view: &View,
+) -> Result<Outcome> {
+    require(ctx, Action::Read, Some(rt), Some(id))?;
+    let Some(version) = record.store().snapshot()?.version(rt, id, vid)? else {
+        let text = format!("{rt}/{id} has no version {vid}");
+        return Err(Error::new(Kind::NotFound, text));
+    };
+    if version.head.kind == ChangeKind::Delete {
+        return Err(deleted(&version.head));
+    }
+    shown(version, view)
+}
+
+fn shown(version: Version, view: &View) -> Result<Outcome> {
+    let Version { head, body } = version;
+    let text = String::from_utf8(body)
+        .map_err(|e| Error::new(Kind::Internal, "a stored resource is damaged").caused_by(e))?;
+    let mut outcome = Outcome { n: 1, ..Outcome::default() };
+    audit::patients_in(head.rt, &head.id, &text, &mut outcome.patients);
+    outcome.response = Response {
+        status: 200,
+        body: Some(crate::view::apply(head.rt, text, view)?),
+        etag: Some(head.vid),
+        last_modified_ms: Some(head.last_updated_ms),
+        ..Response::default()
+    };
+    Ok(outcome)
+}

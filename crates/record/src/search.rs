@@ -1,0 +1,268 @@
+//! Searches: parse, ask the store, and put the stored text into a searchset.
+//!
+//! Source: FHIR R4 search.html, http.html#search, #paging. Page links carry the snapshot, signed:
+//! a page neither repeats nor misses a row while others write.
+//! Not here: search across types; `Patient/1/*`.
+
+use std::collections::HashSet;
+
+use fhir::issue::{Issue, IssueType};
+use fhir_tables::ResourceType;
+use search::parse::Setting;
+use search::query::{self, Include, Query, Total};
+use store::{Cursor, PageRequest, Snapshot, Version};
+
+use crate::access::{Decision, permit, require};
+use crate::audit;
+use crate::ctx::{Action, Ctx};
+use crate::error::{Error, Kind, Result, warning};
+use crate::links::{BundleText, append_query, full_url};
+use crate::page_token::PageToken;
+use crate::record::{Outcome, Record};
+use crate::request::{Handling, Response, Summary, View};
+use crate::write::text_of;
+
+/// Matches on a page when the client does not say.
+const COUNT_DEFAULT: u32 = 20;
+/// Included resources of one page.
+const INCLUDED_MAX: usize = 5_000;
+/// Rounds of `:iterate`.
+const ROUNDS_MAX: usize = 8;
+
+/// Path and query of a search as text, for logs.
+pub(crate) fn self_path(
+    rt: Option<ResourceType>,
+    compartment: Option<&(ResourceType, String)>,
+    pairs: &[(String, String)],
+) -> String {
+    let mut out = path(rt, compartment);
+    append_query(pairs, &mut out);
+    out
+}
+
+fn path(rt: Option<ResourceType>, compartment: Option<&(ResourceType, String)>) -> String {
+    let ty = rt.map_or("*", ResourceType::name);
+    match compartment {
+        Some((root, id)) => format!("{root}/{id}/{ty}"),
+        None => ty.to_owned(),
+    }
+}
+
+/// Parses a condition: unknown parameters are refused.
+pub(crate) fn parse_strict(
+    rt: ResourceType,
+    pairs: &[(String, String)],
+    base_url: &str,
+    now_ms: i64,
+) -> Result<Query> {
+    let handling = search::parse::Handling::Strict;
+    parse(rt, None, pairs, Setting { handling, base_url, now_ms })
+}
+
+fn parse(
+    rt: ResourceType,
+    within: Option<(ResourceType, &str)>,
+    pairs: &[(String, String)],
+    setting: Setting<'_>,
+) -> Result<Query> {
+    search::parse::parse(rt, within, pairs, setting).map_err(|issues| {
+        let kind = match issues.first().map(|issue| issue.code) {
+            Some(IssueType::NotSupported) => Kind::NotSupported,
+            Some(IssueType::TooCostly) => Kind::TooMany,
+            _ => Kind::Invalid,
+        };
+        Error::with_issues(kind, issues)
+    })
+}
+
+/// What the client asked for, apart from the query itself.
+pub(crate) struct Asked<'a> {
+    pub rt: Option<ResourceType>,
+    pub compartment: Option<&'a (ResourceType, String)>,
+    pub pairs: &'a [(String, String)],
+    pub handling: Handling,
+}
+
+/// Answers with a Bundle of type searchset.
+///
+/// Errors: those of the parser, and `Invalid` for a page link that is not ours.
+pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Outcome> {
+    let Some(rt) = asked.rt else {
+        return Err(Error::new(
+            Kind::NotSupported,
+            "search across types is not offered: name the type, as in Observation?…",
+        ));
+    };
+    require(ctx, Action::Search, Some(rt), None)?;
+    let (page_pairs, query_pairs): (Vec<_>, Vec<_>) =
+        asked.pairs.iter().cloned().partition(|(name, _)| name == "_page");
+    let handling = match asked.handling {
+        Handling::Strict => search::parse::Handling::Strict,
+        Handling::Lenient => search::parse::Handling::Lenient,
+    };
+    let within = asked.compartment.map(|(root, id)| (*root, id.as_str()));
+    let setting = Setting { handling, base_url: record.base_url(), now_ms: ctx.at_ms };
+    let query = parse(rt, within, &query_pairs, setting)?;
+    let mut own_path = path(Some(rt), asked.compartment);
+    if !query.canonical.is_empty() {
+        own_path.push('?');
+        own_path.push_str(&query.canonical);
+    }
+    let token = match page_pairs.as_slice() {
+        [] => None,
+        [(_, text)] => Some(record.page_key().open(&own_path, text)?),
+        _ => return Err(Error::new(Kind::Invalid, "_page is given twice")),
+    };
+    let mut snapshot = match &token {
+        None => record.store().snapshot()?,
+        Some(token) => record.store().snapshot_at(token.t)?,
+    };
+    let is_count = query.summary == query::Summary::Count;
+    let count = if is_count { 0 } else { query.count.unwrap_or(COUNT_DEFAULT) as usize };
+    let backward = token.as_ref().is_some_and(|token| token.backward);
+    let request = PageRequest {
+        from: token.as_ref().map(|token| token.cursor.clone()),
+        backward,
+        count,
+        total: if is_count { Total::Accurate } else { query.total.unwrap_or(Total::Accurate) },
+    };
+    let page = snapshot.search(&query, &request)?;
+    let (included, is_cut) = included(&mut snapshot, ctx, &query, &page.rows)?;
+
+    let t = snapshot.at();
+    let url = |token: Option<&PageToken>| {
+        let mut url = format!("{}/{own_path}", record.base_url());
+        if let Some(token) = token {
+            let text = record.page_key().seal(&own_path, token);
+            append_query(&[("_page".to_owned(), text)], &mut url);
+        }
+        url
+    };
+    let size = page.rows.iter().chain(&included).map(|row| row.body.len() + 160).sum();
+    let mut bundle = BundleText::new("searchset", Some(ctx.at_ms), page.total, size);
+    bundle.link("self", &url(token.as_ref()));
+    if !is_count {
+        bundle.link("first", &url(None));
+        let has_next = if backward { true } else { page.more };
+        let has_previous = if backward { page.more } else { token.is_some() };
+        let at = |cursor: &Option<Cursor>, backward| {
+            cursor.clone().map(|cursor| PageToken { t, cursor, backward })
+        };
+        // An empty page has no place of its own: the way back starts where the way here ended.
+        let here = token.as_ref().map(|token| token.cursor.clone());
+        if has_next && let Some(next) = at(&page.last.clone().or(here.clone()), false) {
+            bundle.link("next", &url(Some(&next)));
+        }
+        if has_previous && let Some(previous) = at(&page.first.clone().or(here), true) {
+            bundle.link("previous", &url(Some(&previous)));
+        }
+    }
+    let view = view_of(&query);
+    let mut outcome = Outcome { n: page.rows.len() + included.len(), ..Outcome::default() };
+    entries(&mut bundle, record, &page.rows, "match", &view, &mut outcome)?;
+    entries(&mut bundle, record, &included, "include", &view, &mut outcome)?;
+    let remarks = remarks(&query, is_cut);
+    if !remarks.is_empty() {
+        bundle.entry(|out| {
+            out.push_str("\"resource\":");
+            out.push_str(&fhir::issue::operation_outcome(&remarks));
+            out.push_str(",\"search\":{\"mode\":\"outcome\"}");
+        });
+    }
+    outcome.response =
+        Response { status: 200, body: Some(bundle.finish()), issues: remarks, ..Response::default() };
+    Ok(outcome)
+}
+
+fn view_of(query: &Query) -> View {
+    let summary = match query.summary {
+        query::Summary::False => Summary::False,
+        query::Summary::True => Summary::True,
+        query::Summary::Text => Summary::Text,
+        query::Summary::Data => Summary::Data,
+        query::Summary::Count => Summary::Count,
+    };
+    View { summary, elements: query.elements.clone() }
+}
+
+fn entries(
+    bundle: &mut BundleText,
+    record: &Record,
+    rows: &[Version],
+    mode: &str,
+    view: &View,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    for row in rows {
+        let text = text_of(&row.body)?;
+        audit::patients_in(row.head.rt, &row.head.id, &text, &mut outcome.patients);
+        let text = crate::view::apply(row.head.rt, text, view)?;
+        bundle.entry(|out| {
+            full_url(record.base_url(), row.head.rt.name(), &row.head.id, out);
+            out.push_str(",\"resource\":");
+            out.push_str(&text);
+            out.push_str(",\"search\":{\"mode\":\"");
+            out.push_str(mode);
+            out.push_str("\"}");
+        });
+    }
+    Ok(())
+}
+
+fn remarks(query: &Query, is_cut: bool) -> Vec<Issue> {
+    let mut remarks: Vec<Issue> = query
+        .ignored
+        .iter()
+        .map(|name| {
+            let text = format!("parameter {name} is not known and was ignored");
+            warning(IssueType::NotSupported, String::new(), text)
+        })
+        .collect();
+    if is_cut {
+        let text = format!("more than {INCLUDED_MAX} resources to include: the rest was left out");
+        remarks.push(warning(IssueType::Incomplete, String::new(), text));
+    }
+    remarks
+}
+
+/// Resources that `_include` and `_revinclude` add: each once, matches left out, only of types
+/// that the actor may read. The second value: there were more than [`INCLUDED_MAX`].
+fn included(
+    snapshot: &mut Snapshot,
+    ctx: &Ctx,
+    query: &Query,
+    matches: &[Version],
+) -> Result<(Vec<Version>, bool)> {
+    if query.include.is_empty() && query.revinclude.is_empty() {
+        return Ok((Vec::new(), false));
+    }
+    let mut known: HashSet<u32> = matches.iter().map(|row| row.head.rid).collect();
+    let mut all: Vec<Version> = Vec::new();
+    let mut n_before = 0;
+    for round in 0..ROUNDS_MAX {
+        let from: &[Version] = if round == 0 { matches } else { &all[n_before..] };
+        let mut found = Vec::new();
+        let wanted = |include: &&Include| round == 0 || include.iterate;
+        for include in query.include.iter().filter(wanted) {
+            found.extend(snapshot.included(from, include)?);
+        }
+        for include in query.revinclude.iter().filter(wanted) {
+            found.extend(snapshot.revincluded(from, include, INCLUDED_MAX + 1)?);
+        }
+        n_before = all.len();
+        for row in found {
+            let may = permit(ctx, Action::Read, Some(row.head.rt), Some(&row.head.id));
+            if may != Decision::Permit || !known.insert(row.head.rid) {
+                continue;
+            }
+            if all.len() == INCLUDED_MAX {
+                return Ok((all, true));
+            }
+            all.push(row);
+        }
+        if all.len() == n_before {
+            break;
+        }
+    }
+    Ok((all, false))
+}

@@ -1,0 +1,45 @@
+//! What a condition selects: `If-None-Exist`, `PUT [type]?…`, conditional references.
+//!
+//! Source: FHIR R4 http.html#ccreate, #cond-update, #cdelete.
+
+use fhir_tables::ResourceType;
+use search::query::Query;
+use store::{Head, Snapshot};
+
+use crate::error::{Error, Kind, Result};
+use crate::route::parse_query;
+
+/// How many resources a condition selects.
+pub(crate) enum Selected {
+    None,
+    One(Head),
+    Many,
+}
+
+/// Reads a condition.
+///
+/// Errors: what the search parser finds; `Invalid` for a condition that selects everything.
+pub(crate) fn query(rt: ResourceType, text: &str, base_url: &str, now_ms: i64) -> Result<Query> {
+    let query = crate::search::parse_strict(rt, &parse_query(text), base_url, now_ms)?;
+    if query.criteria.is_empty() {
+        let text = format!("the condition on {rt} is empty: it would select every {rt}");
+        return Err(Error::new(Kind::Invalid, text));
+    }
+    Ok(query)
+}
+
+/// What `query` selects in the snapshot.
+pub(crate) fn select(snapshot: &mut Snapshot, query: &Query) -> Result<Selected> {
+    let mut heads = snapshot.search_heads(query, 2)?;
+    Ok(match heads.len() {
+        0 => Selected::None,
+        1 => Selected::One(heads.remove(0)),
+        _ => Selected::Many,
+    })
+}
+
+/// The error for a condition that selects more than one.
+pub(crate) fn many(rt: ResourceType, text: &str) -> Error {
+    let text = format!("more than one {rt} matches '{}'", crate::prepare::clipped(text));
+    Error::new(Kind::MultipleMatches, text)
+}
