@@ -331,7 +331,8 @@ impl<'n> Writer<'_, '_, 'n> {
             }
             Reference::Conditional { ty, query } => {
                 let rt = self.type_named(ty)?;
-                let (rt, id) = (self.links.select)(&self.expression(), rt, query)?;
+                let expression = self.expression();
+                let (rt, id) = (self.links.select)(&expression, rt, query)?;
                 self.local(rt, &id, None);
             }
             Reference::Relative { ty, id, version } => {

@@ -11,7 +11,7 @@ use crate::ctx::{Action, Ctx};
 use crate::error::{Error, Kind, Result};
 use crate::record::{Outcome, Record};
 use crate::request::{Response, Unless, View};
-use crate::write::{deleted, text_of};
+use crate::write::deleted;
 
 /// The current version.
 ///

@@ -87,6 +87,7 @@ pub(crate) fn plan(
     ops: &[Op<'_>],
     mode: &Mode,
 ) -> Result<Plan> {
+    let read_at = snapshot.at();
     let mut planner = Planner {
         record,
         ctx,
@@ -98,7 +99,7 @@ pub(crate) fn plan(
         deleted: HashSet::new(),
         checked: HashSet::new(),
         plan: Plan {
-            set: WriteSet { read_at: snapshot.at(), ..WriteSet::default() },
+            set: WriteSet { read_at, ..WriteSet::default() },
             done: Vec::with_capacity(ops.len()),
             warnings: vec![Vec::new(); ops.len()],
             owners: Vec::with_capacity(ops.len()),
