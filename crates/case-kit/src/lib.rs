@@ -129,11 +129,8 @@ pub fn run(folder: &Path, run: impl Fn(&Case) -> Vec<String>) {
         let text = std::fs::read_to_string(&path).expect("a case file is text");
         let case = Case::parse(path.clone(), &text);
         let actual = run(&case);
-        let compared: Vec<&Block> = case
-            .blocks
-            .iter()
-            .filter(|b| matches!(b.role, Role::Then | Role::Check))
-            .collect();
+        let compared: Vec<&Block> =
+            case.blocks.iter().filter(|b| matches!(b.role, Role::Then | Role::Check)).collect();
         assert_eq!(compared.len(), actual.len(), "{name}: the runner gave other blocks");
         if update {
             let new = replaced(&text, &compared, &actual);

@@ -69,7 +69,10 @@ pub(crate) fn require(
         Decision::Hide => Err(not_found(ty, id.unwrap_or_default())),
         Decision::Refuse => Err(Error::new(
             Kind::Forbidden,
-            format!("the scopes and role of this login do not permit '{}' on {ty}", action.letter()),
+            format!(
+                "the scopes and role of this login do not permit '{}' on {ty}",
+                action.letter()
+            ),
         )),
     }
 }

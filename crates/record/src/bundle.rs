@@ -214,13 +214,12 @@ fn what<'a>(method: &str, url: &str, headers: &Headers, entry: Node<'a>) -> Resu
         }
         ("PUT", None) => Ok(What::UpdateWhere { rt, query, node: resource()?, if_match }),
         ("PATCH", Some(id)) => Ok(What::Patch { rt, id, patch: patch(resource()?)?, if_match }),
-        ("PATCH", None) => {
-            Ok(What::PatchWhere { rt, query, patch: patch(resource()?)?, if_match })
-        }
+        ("PATCH", None) => Ok(What::PatchWhere { rt, query, patch: patch(resource()?)?, if_match }),
         ("DELETE", Some(id)) => Ok(What::Delete { rt, id, if_match }),
         ("DELETE", None) => Ok(What::DeleteWhere { rt, query }),
         _ => {
-            let text = format!("request.method '{}' is not offered here", crate::prepare::clipped(method));
+            let text =
+                format!("request.method '{}' is not offered here", crate::prepare::clipped(method));
             Err(Error::new(Kind::Method, text))
         }
     }

@@ -105,7 +105,11 @@ impl Error {
 
     /// An error with findings made elsewhere.
     pub fn with_issues(kind: Kind, issues: Vec<Issue>) -> Error {
-        if issues.is_empty() { Error::new(kind, kind.name()) } else { Error { kind, issues, source: None } }
+        if issues.is_empty() {
+            Error::new(kind, kind.name())
+        } else {
+            Error { kind, issues, source: None }
+        }
     }
 
     /// Keeps what happened underneath for the log.

@@ -38,9 +38,9 @@ fn params(pairs: &[(String, String)]) -> Result<Params> {
     let view = crate::route::view(pairs)?;
     let mut params = Params { since_ms: None, at: None, count: COUNT_DEFAULT, page: None, view };
     let date = |name: &str, value: &str| {
-        PartialDate::parse(value).map(|date| date.range_utc_ms()).ok_or_else(|| {
-            Error::new(Kind::Value, format!("{name} is not a FHIR date or instant"))
-        })
+        PartialDate::parse(value)
+            .map(|date| date.range_utc_ms())
+            .ok_or_else(|| Error::new(Kind::Value, format!("{name} is not a FHIR date or instant")))
     };
     for (name, value) in pairs {
         match name.as_str() {
@@ -148,8 +148,7 @@ pub(crate) fn history(
         bundle.entry(|out| entry(record.base_url(), head, body.as_deref(), out));
     }
     outcome.n = page.versions.len();
-    outcome.response =
-        Response { status: 200, body: Some(bundle.finish()), ..Response::default() };
+    outcome.response = Response { status: 200, body: Some(bundle.finish()), ..Response::default() };
     Ok(outcome)
 }
 
@@ -175,8 +174,7 @@ fn versions_at(
     // When the version that came after the one at hand was made.
     let mut replaced_ms = i64::MAX;
     loop {
-        let (page, more) =
-            snapshot.history(Scope::Instance(*rt, id), None, before, COUNT_MAX)?;
+        let (page, more) = snapshot.history(Scope::Instance(*rt, id), None, before, COUNT_MAX)?;
         for version in page {
             before = Some(version.head.rid);
             let made_ms = version.head.last_updated_ms;

@@ -57,9 +57,11 @@ pub(crate) fn import(
         }
         "history" => {
             let entries = entries(root)?;
-            let ops = entries.iter().enumerate().rev().map(|(idx, entry)| {
-                restored(idx, *entry).map_err(|e| e.within_entry(idx))
-            });
+            let ops = entries
+                .iter()
+                .enumerate()
+                .rev()
+                .map(|(idx, entry)| restored(idx, *entry).map_err(|e| e.within_entry(idx)));
             let ops: Vec<Op<'_>> = ops.collect::<Result<_>>()?;
             let mut responses = write(record, ctx, &ops, &mode)?;
             responses.reverse();

@@ -66,7 +66,8 @@ impl Items<'_> {
         changes: Vec<Change>,
     ) -> Result<bool> {
         let n = changes.len();
-        let event = Event { action: 'U', what: what.to_owned(), n, status: 200, ..Event::default() };
+        let event =
+            Event { action: 'U', what: what.to_owned(), n, status: 200, ..Event::default() };
         let set = WriteSet {
             checks: expected
                 .into_iter()

@@ -92,7 +92,8 @@ impl PageKey {
         }
         let (head, rest) = body.split_at_checked(10).ok_or_else(refused)?;
         let (hash, key) = rest.split_at_checked(HASH_BYTES).ok_or_else(refused)?;
-        let number = |at: usize| Rid::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let number =
+            |at: usize| Rid::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         if head[0] != FORM || hash != query_hash(query) {
             return Err(refused());
         }
@@ -183,7 +184,8 @@ mod tests {
     #[test]
     fn base64_is_undone() {
         for len in 0..20 {
-            let bytes: Vec<u8> = (0..len).map(|i: u8| i.wrapping_mul(37).wrapping_add(200)).collect();
+            let bytes: Vec<u8> =
+                (0..len).map(|i: u8| i.wrapping_mul(37).wrapping_add(200)).collect();
             assert_eq!(unbase64url(&base64url(&bytes)), Some(bytes));
         }
         assert_eq!(unbase64url("SGVs bG8="), Some(b"Hello".to_vec()));

@@ -201,9 +201,7 @@ impl Record {
             | Request::Search { .. }
             | Request::History { .. }
             | Request::Bundle { .. }
-            | Request::Import { .. } => {
-                Err(Error::new(Kind::Internal, "a read is no change"))
-            }
+            | Request::Import { .. } => Err(Error::new(Kind::Internal, "a read is no change")),
         }
     }
 }

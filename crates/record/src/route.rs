@@ -304,7 +304,10 @@ impl Router<'_> {
         match pairs.iter().find(|(name, _)| !READ_PARAMS.contains(&name.as_str())) {
             Some((name, _)) => Err(Error::new(
                 Kind::NotSupported,
-                format!("parameter {name} has no meaning on a read; known: {}", READ_PARAMS.join(", ")),
+                format!(
+                    "parameter {name} has no meaning on a read; known: {}",
+                    READ_PARAMS.join(", ")
+                ),
             )),
             None => Ok(pairs),
         }
@@ -394,7 +397,9 @@ mod tests {
     fn etags_are_weak_or_strong_and_positive() {
         assert_eq!(parse_etag("W/\"3\"").ok(), Some(3));
         assert_eq!(parse_etag("\"12\"").ok(), Some(12));
-        for text in ["3", "W/3", "W/\"\"", "W/\"0\"", "W/\"01\"", "W/\"x\"", "*", "\"", "W/\"99999999999\""] {
+        for text in
+            ["3", "W/3", "W/\"\"", "W/\"0\"", "W/\"01\"", "W/\"x\"", "*", "\"", "W/\"99999999999\""]
+        {
             assert!(parse_etag(text).is_err(), "{text}");
         }
     }

@@ -169,8 +169,12 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
             out.push_str(",\"search\":{\"mode\":\"outcome\"}");
         });
     }
-    outcome.response =
-        Response { status: 200, body: Some(bundle.finish()), issues: remarks, ..Response::default() };
+    outcome.response = Response {
+        status: 200,
+        body: Some(bundle.finish()),
+        issues: remarks,
+        ..Response::default()
+    };
     Ok(outcome)
 }
 

@@ -152,7 +152,8 @@ fn masked(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("_page=") {
         out.push_str(before);
         out.push_str("_page=…");
-        rest = after.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        rest =
+            after.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     }
     out + rest
 }
@@ -224,8 +225,12 @@ fn audit(test: &TestRecord, n: usize) -> String {
     test.record.store().flush().expect("the audit log is written");
     let snapshot = test.record.store().snapshot().expect("a snapshot");
     let leaves = snapshot.audit(0, 10_000).expect("the audit log is read");
-    let last = leaves.iter().rev().take(n).rev().map(|(_, leaf)| {
-        let leaf = Value::parse(leaf.clone()).expect("a leaf is JSON");
+    let leaves: Vec<Value> = leaves
+        .into_iter()
+        .map(|(_, leaf)| Value::parse(leaf).expect("a leaf is JSON"))
+        .filter(|leaf| leaf.get("req").and_then(Value::as_str) == Some("req"))
+        .collect();
+    let last = leaves[leaves.len().saturating_sub(n)..].iter().map(|leaf| {
         let text = |name: &str| match leaf.get(name) {
             Some(Value::String(s) | Value::Number(s)) => s.clone(),
             _ => String::new(),

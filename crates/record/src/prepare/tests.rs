@@ -20,8 +20,7 @@ fn run(body: &str, full_url: Option<&str>, full_urls: &[(&str, &str)]) -> Result
         "identifier=one" => Ok((rt, "1".to_owned())),
         _ => Err(Error::at(Kind::NoMatch, expression, "none")),
     };
-    let mut links =
-        Links { base_url: "http://h/fhir", full_urls: &full_urls, select: &mut select };
+    let mut links = Links { base_url: "http://h/fhir", full_urls: &full_urls, select: &mut select };
     prepare(rt, "new", doc.root(), full_url, &mut links)
 }
 
@@ -65,7 +64,10 @@ fn links_of_every_kind_are_rewritten_where_they_may_stand() {
     let got = run(body, Some("http://o/fhir/Observation/1"), &map).expect("prepared");
     let value = Value::parse(got.text.replace("\"meta\":{", "\"meta\":{\"x\":1")).expect("JSON");
     let json = value.to_json();
-    assert!(json.contains(r#"<a href=\"Patient/1\">p</a> <img src='urn:uuid:none'/> href= </div>"#), "{json}");
+    assert!(
+        json.contains(r#"<a href=\"Patient/1\">p</a> <img src='urn:uuid:none'/> href= </div>"#),
+        "{json}"
+    );
     assert!(json.contains(r#""system":"Patient/1","value":"urn:uuid:p""#), "{json}");
     assert!(json.contains(r#""valueUri":"Patient/1""#), "{json}");
     assert!(json.contains(r#""encounter":{"reference":"Encounter/e"}"#), "{json}");
@@ -96,7 +98,10 @@ fn our_own_base_is_cut_off_and_others_are_kept() {
         assert!(got.contains(&format!(r#""reference":"{want}""#)), "{given}: {got}");
     }
     let e = run(&body("Nonsense/1"), None, &[]).expect_err("no such type");
-    assert_eq!((e.kind, e.issues[0].expression.as_str()), (Kind::Value, "Observation.subject.reference"));
+    assert_eq!(
+        (e.kind, e.issues[0].expression.as_str()),
+        (Kind::Value, "Observation.subject.reference")
+    );
     let e = run(&body("Practitioner?identifier=none"), None, &[]).expect_err("no match");
     assert_eq!(e.kind, Kind::NoMatch);
 }

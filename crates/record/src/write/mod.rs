@@ -77,7 +77,9 @@ fn precondition_error(op: &Op<'_>, found: Option<u32>) -> Option<Error> {
 pub(crate) fn stale(wanted: u32, found: Option<u32>) -> Error {
     let text = match found {
         Some(found) => {
-            format!("If-Match names version {wanted}, the current version is {found}: read it again")
+            format!(
+                "If-Match names version {wanted}, the current version is {found}: read it again"
+            )
         }
         None => format!("If-Match names version {wanted}, but there is no current version"),
     };
@@ -139,7 +141,8 @@ fn answers(
                 } else {
                     let created = result.kind == ChangeKind::Create && !is_copy;
                     let status = if created { 201 } else { 200 };
-                    let body = texts.get(*put).map(|(text, at_byte)| served(text, *at_byte, vid, at));
+                    let body =
+                        texts.get(*put).map(|(text, at_byte)| served(text, *at_byte, vid, at));
                     written(status, format!("{rt}/{id}"), vid, at, body, mode)
                 }
             }
@@ -174,7 +177,9 @@ fn written(
     Response {
         status,
         body: match mode.ret {
-            Return::OperationOutcome if !mode.in_bundle => Some(fhir::issue::operation_outcome(done)),
+            Return::OperationOutcome if !mode.in_bundle => {
+                Some(fhir::issue::operation_outcome(done))
+            }
             _ => body,
         },
         etag: Some(vid),

@@ -15,7 +15,11 @@ pub(crate) struct Op<'a> {
 
 /// The change.
 pub(crate) enum What<'a> {
-    Create { rt: ResourceType, node: Node<'a>, if_none_exist: Option<String> },
+    Create {
+        rt: ResourceType,
+        node: Node<'a>,
+        if_none_exist: Option<String>,
+    },
     Update {
         rt: ResourceType,
         id: String,
@@ -23,11 +27,33 @@ pub(crate) enum What<'a> {
         if_match: Option<u32>,
         if_absent: bool,
     },
-    UpdateWhere { rt: ResourceType, query: String, node: Node<'a>, if_match: Option<u32> },
-    Patch { rt: ResourceType, id: String, patch: PatchBody, if_match: Option<u32> },
-    PatchWhere { rt: ResourceType, query: String, patch: PatchBody, if_match: Option<u32> },
-    Delete { rt: ResourceType, id: String, if_match: Option<u32> },
-    DeleteWhere { rt: ResourceType, query: String },
+    UpdateWhere {
+        rt: ResourceType,
+        query: String,
+        node: Node<'a>,
+        if_match: Option<u32>,
+    },
+    Patch {
+        rt: ResourceType,
+        id: String,
+        patch: PatchBody,
+        if_match: Option<u32>,
+    },
+    PatchWhere {
+        rt: ResourceType,
+        query: String,
+        patch: PatchBody,
+        if_match: Option<u32>,
+    },
+    Delete {
+        rt: ResourceType,
+        id: String,
+        if_match: Option<u32>,
+    },
+    DeleteWhere {
+        rt: ResourceType,
+        query: String,
+    },
     /// A version made elsewhere, kept as it is. `node: None` is a deletion.
     Restore {
         rt: ResourceType,

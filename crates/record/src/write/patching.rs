@@ -16,10 +16,7 @@ pub(crate) fn patched(current: &[u8], patch: &PatchBody) -> Result<Doc> {
     let mut value = Value::from(doc.root());
     let done = match patch {
         PatchBody::Json(patch) => fhir::json_patch::apply(&mut value, patch.root()),
-        PatchBody::FhirPath(_) => {
-            let text = "FHIRPath Patch is not offered: use a JSON Patch";
-            return Err(Error::new(Kind::NotSupported, text));
-        }
+        PatchBody::FhirPath(parameters) => fhirpath::patch::apply(&mut value, parameters.root()),
     };
     done.map_err(|issue| Error::with_issues(Kind::Value, vec![issue]))?;
     for name in ["resourceType", "id"] {

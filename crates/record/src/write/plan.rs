@@ -160,7 +160,9 @@ impl Planner<'_> {
         match what {
             What::Create { rt, if_none_exist, .. } => {
                 self.may(Action::Create, *rt)?;
-                let Some(text) = if_none_exist else { return Ok(Target::New(self.record.new_id())) };
+                let Some(text) = if_none_exist else {
+                    return Ok(Target::New(self.record.new_id()));
+                };
                 match self.condition(*rt, text)? {
                     Selected::None => Ok(Target::New(self.record.new_id())),
                     Selected::One(head) => {
@@ -179,9 +181,7 @@ impl Planner<'_> {
                 let own_id = node.str("id");
                 match (self.condition(*rt, query)?, own_id) {
                     (Selected::Many, _) => Err(conditional::many(*rt, query)),
-                    (Selected::None, Some(id)) => {
-                        Ok(Target::At(crate::route::checked_id(&id)?))
-                    }
+                    (Selected::None, Some(id)) => Ok(Target::At(crate::route::checked_id(&id)?)),
                     (Selected::None, None) => Ok(Target::New(self.record.new_id())),
                     (Selected::One(head), Some(id)) if head.id != id => {
                         let text = "the id of the resource is not that of the one that matches";
