@@ -4,6 +4,8 @@
 //! context is known, a name that cannot exist is an error with its position; where it is not, the
 //! name is looked up at evaluation.
 
+use std::cell::Cell;
+
 use fhir_tables::{TypeId, TypeKind};
 use regex::{Regex, RegexBuilder};
 
@@ -12,7 +14,7 @@ use crate::decimal::Decimal;
 use crate::error::Error;
 use crate::function::{Function, Gives, Need, Spec, spec};
 use crate::item::{Item, number_value};
-use crate::limits::REGEX_BYTES_MAX;
+use crate::limits::{REGEX_BYTES_MAX, REGEXES_MAX};
 use crate::quantity::Quantity;
 use crate::types::{Class, Plan, Static, SystemType, TypeTest, known};
 
@@ -89,12 +91,14 @@ pub(crate) fn compile(ast: &Ast, context: Option<TypeId>, options: Options) -> R
         Some(ty) => Static::Fhir(ty),
         None => Static::Any,
     };
-    let compiler = Compiler { options };
+    let compiler = Compiler { options, n_regexes: Cell::new(0) };
     Ok(compiler.expression(ast, Focus { this, total: Static::Any })?.code)
 }
 
 struct Compiler {
     options: Options,
+    /// Regular expressions so far.
+    n_regexes: Cell<u32>,
 }
 
 /// Types of `$this` and `$total`.
@@ -222,17 +226,16 @@ impl Compiler {
             return Ok(None);
         }
         let Some(named) = TypeId::by_name(name) else { return Ok(None) };
-        let op = match this {
-            Static::Fhir(ty) if ty.is_subtype_of(named) => {
-                return Ok(Some(typed(Op::This, at, this, false)));
-            }
+        let ty = match this {
+            Static::Fhir(ty) if ty.is_subtype_of(named) => ty,
             Static::Fhir(ty) if self.options.strict && !is_abstract(ty) => {
                 let text = format!("the path starts with {name}, but the context is {}", ty.name());
                 return Err(Error::semantic(at, text));
             }
-            _ => Op::Root(TypeTest::Fhir(named)),
+            _ => named,
         };
-        Ok(Some(typed(op, at, Static::Fhir(named), false)))
+        let op = Op::Root(TypeTest::Fhir(named));
+        Ok(Some(typed(op, at, Static::Fhir(ty), false)))
     }
 
     /// A navigation step, the type it leads to, and whether that repeats.
@@ -291,17 +294,7 @@ impl Compiler {
         at: u32,
         focus: Focus,
     ) -> Result<Typed, Error> {
-        let Some(spec) = spec(name) else {
-            return Err(Error::semantic(at, format!("there is no function `{name}`")));
-        };
-        if args.len() < spec.args_min || args.len() > spec.args_max {
-            let wanted = match (spec.args_min, spec.args_max) {
-                (min, max) if min == max => min.to_string(),
-                (min, max) => format!("{min} to {max}"),
-            };
-            let text = format!("`{name}` takes {wanted} arguments, not {}", args.len());
-            return Err(Error::semantic(at, text));
-        }
+        let spec = checked_spec(name, args.len(), at)?;
         if let Function::Is | Function::As | Function::OfType = spec.function {
             return self.type_function(spec.function, target, &args[0], at, focus);
         }
@@ -315,22 +308,43 @@ impl Compiler {
         check_need(spec, ty, at)?;
         let inner = match spec.function {
             Function::Aggregate => Focus { this: ty, total: Static::Any },
-            _ if spec.per_item => Focus { this: ty, total: focus.total },
+            // `repeat` goes on from its own results, whose type it does not know.
+            Function::Repeat => Focus { this: Static::Any, total: focus.total },
             Function::Iif if target.is_some() => Focus { this: ty, total: focus.total },
+            _ if spec.per_item => Focus { this: ty, total: focus.total },
             _ => focus,
-        };
-        // `repeat` goes on from its own results, whose type it does not know.
-        let inner = match spec.function {
-            Function::Repeat => Focus { this: Static::Any, ..inner },
-            _ => inner,
         };
         let args: Vec<Typed> =
             args.iter().map(|arg| self.expression(arg, inner)).collect::<Result<_, _>>()?;
+        if spec.function == Function::Iif && !args[0].ty.may_be(SystemType::Boolean) {
+            let text = format!("the criterion has to be a Boolean, not {}", args[0].ty.describe());
+            return Err(Error::semantic(args[0].code.position, text));
+        }
         let (ty, many) = self.result(spec, ty, many, &args);
         let args: Vec<Code> = args.into_iter().map(|arg| arg.code).collect();
-        let regex = literal_regex(spec.function, &args)?;
+        let regex = self.literal_regex(spec.function, &args)?;
         let op = Op::Call { function: spec.function, base, args, regex };
         Ok(typed(op, at, ty, many))
+    }
+
+    /// The regular expression of a call whose pattern is written out.
+    fn literal_regex(&self, function: Function, args: &[Code]) -> Result<Option<Regex>, Error> {
+        let (Function::Matches | Function::MatchesFull | Function::ReplaceMatches) = function
+        else {
+            return Ok(None);
+        };
+        // Flags are read at evaluation.
+        let n_without_flags = if function == Function::ReplaceMatches { 2 } else { 1 };
+        let Some(Code { op: Op::Text(pattern), position }) = args.first() else { return Ok(None) };
+        if args.len() != n_without_flags {
+            return Ok(None);
+        }
+        self.n_regexes.set(self.n_regexes.get() + 1);
+        if self.n_regexes.get() > REGEXES_MAX {
+            let text = format!("there are more than {REGEXES_MAX} regular expressions");
+            return Err(Error::semantic(*position, text));
+        }
+        regex(pattern, "", function == Function::MatchesFull, *position).map(Some)
     }
 
     fn result(&self, spec: &Spec, input: Static, many: bool, args: &[Typed]) -> (Static, bool) {
@@ -406,6 +420,21 @@ impl Compiler {
         TypeTest::by_name(name.namespace.as_deref(), &name.name)
             .ok_or_else(|| Error::semantic(at, format!("there is no type `{name}`")))
     }
+}
+
+/// The function of this name, which takes this many arguments.
+fn checked_spec(name: &str, n_args: usize, at: u32) -> Result<&'static Spec, Error> {
+    let Some(spec) = spec(name) else {
+        return Err(Error::semantic(at, format!("there is no function `{name}`")));
+    };
+    if (spec.args_min..=spec.args_max).contains(&n_args) {
+        return Ok(spec);
+    }
+    let wanted = match (spec.args_min, spec.args_max) {
+        (min, max) if min == max => min.to_string(),
+        (min, max) => format!("{min} to {max}"),
+    };
+    Err(Error::semantic(at, format!("`{name}` takes {wanted} arguments, not {n_args}")))
 }
 
 fn is_abstract(ty: TypeId) -> bool {
@@ -517,22 +546,6 @@ fn check_sum(op: BinaryOp, left: Static, right: Static, at: u32) -> Result<(), E
     }
     let text = format!("`{}` cannot take {} and {}", op.text(), left.describe(), right.describe());
     Err(Error::semantic(at, text))
-}
-
-/// The regular expression of a call whose pattern is written out.
-fn literal_regex(function: Function, args: &[Code]) -> Result<Option<Regex>, Error> {
-    let (Function::Matches | Function::MatchesFull | Function::ReplaceMatches) = function else {
-        return Ok(None);
-    };
-    match args.first() {
-        // Flags are read at evaluation.
-        Some(Code { op: Op::Text(pattern), position })
-            if args.len() == usize::from(function == Function::ReplaceMatches) + 1 =>
-        {
-            regex(pattern, "", function == Function::MatchesFull, *position).map(Some)
-        }
-        _ => Ok(None),
-    }
 }
 
 /// A regular expression that runs in linear time.

@@ -24,6 +24,8 @@ mod operators;
 mod sets;
 mod text;
 
+pub(crate) use convert::to_text;
+
 /// `$this`, `$index` and `$total` at a place in the evaluation.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'s, 'a> {
@@ -82,6 +84,12 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             }
             Op::Path { base: None, steps } => self.walk(scope.this, steps, out)?,
             Op::Path { base: Some(base), steps } => {
+                if let Op::Root(test) = base.op {
+                    if scope.this.is(test) {
+                        self.walk(scope.this, steps, out)?;
+                    }
+                    return Ok(());
+                }
                 let input = self.collect(base, scope)?;
                 for item in &input {
                     self.walk(item, steps, out)?;

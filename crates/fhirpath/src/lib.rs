@@ -23,6 +23,7 @@ mod meter;
 mod parser;
 pub mod patch;
 mod quantity;
+mod render;
 mod temporal;
 mod types;
 

@@ -10,3 +10,7 @@ pub const STEPS_MAX: u64 = 2_000_000;
 pub const STRING_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a compiled regular expression's program.
 pub const REGEX_BYTES_MAX: usize = 1024 * 1024;
+/// Regular expressions written out in one expression.
+pub const REGEXES_MAX: u32 = 32;
+/// Steps that building a regular expression during an evaluation costs.
+pub const REGEX_STEPS: u64 = 20_000;

@@ -42,3 +42,10 @@ fn regular_expressions_are_linear_and_bounded() {
     assert_eq!(run(&slow, 1_000_000), Ok(1));
     assert!(run("'a'.matches('((a{100}){100}){100}')", 1_000_000).is_err());
 }
+
+#[test]
+fn regular_expressions_are_counted() {
+    let many = |n: u32| vec!["'a'.matches('a')"; n as usize].join(" and ");
+    assert_eq!(run(&many(fhirpath::limits::REGEXES_MAX), 10_000), Ok(1));
+    assert_eq!(run(&many(fhirpath::limits::REGEXES_MAX + 1), 10_000), Err(ErrorKind::Semantic));
+}

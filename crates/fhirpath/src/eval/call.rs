@@ -63,22 +63,20 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 Ok(())
             }
             F::Trace => self.trace(call, scope, out),
-            F::ToBoolean
-            | F::ToInteger
-            | F::ToDecimal
-            | F::ToString
-            | F::ToDate
-            | F::ToDateTime
-            | F::ToTime
-            | F::ToQuantity
-            | F::ConvertsToBoolean
-            | F::ConvertsToInteger
-            | F::ConvertsToDecimal
-            | F::ConvertsToString
-            | F::ConvertsToDate
-            | F::ConvertsToDateTime
-            | F::ConvertsToTime
-            | F::ConvertsToQuantity => self.convert(call, scope, out),
+            // These are compiled to operations of their own.
+            F::Is | F::As | F::OfType => Ok(()),
+            _ => self.value_call(call, scope, out),
+        }
+    }
+
+    /// Functions of values rather than of collections.
+    fn value_call(
+        &mut self,
+        call: &Call<'a>,
+        scope: Scope<'_, 'a>,
+        out: &mut Items<'a>,
+    ) -> Result<(), Error> {
+        match call.function {
             F::Abs
             | F::Ceiling
             | F::Exp
@@ -114,8 +112,6 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             | F::Decode
             | F::Escape
             | F::Unescape => self.text(call, scope, out),
-            // These are compiled to operations of their own.
-            F::Is | F::As | F::OfType => Ok(()),
             F::Extension
             | F::HasExtension
             | F::HasValue
@@ -129,6 +125,8 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             | F::Subsumes
             | F::SubsumedBy
             | F::HtmlChecks => self.fhir_function(call, scope, out),
+            // What is left are the conversions.
+            _ => self.convert(call, scope, out),
         }
     }
 

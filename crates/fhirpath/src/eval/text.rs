@@ -161,7 +161,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         let flags = self.text_argument(call, flags_idx, scope)?.unwrap_or_default();
         let full = call.function == F::MatchesFull;
         // Building costs much more than running.
-        self.meter.charge(1_000 + pattern.len() as u64)?;
+        self.meter.charge(crate::limits::REGEX_STEPS + pattern.len() as u64)?;
         let regex = crate::compile::regex(&pattern, &flags, full, call.position)?;
         Ok(Some(use_it(&regex)))
     }
