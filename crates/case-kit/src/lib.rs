@@ -13,6 +13,8 @@
 //! `check`. With `UPDATE=1` in the environment they are rewritten instead, and the diff is read in
 //! review.
 
+pub mod suites;
+
 use std::path::{Path, PathBuf};
 
 /// What a block is for.
