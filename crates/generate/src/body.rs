@@ -7,6 +7,7 @@
 use crate::day::Day;
 use crate::person::{Person, Sex};
 use crate::rng::{Rng, power};
+use crate::showcase::Curated;
 use crate::tables::growth::{BOYS, GIRLS, Growth, HEAD};
 use crate::tables::labs::Analyte;
 
@@ -32,10 +33,35 @@ pub struct Body {
     pub adherence: f64,
 }
 
+/// The chance of one blood draw, shared by all tests of a panel so that they agree.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw {
+    kidney: f64,
+    ldl: f64,
+    hdl: f64,
+    triglyceride: f64,
+    sugar: f64,
+    blood: f64,
+}
+
+impl Draw {
+    /// A new draw.
+    pub fn new(rng: &mut Rng) -> Draw {
+        Draw {
+            kidney: rng.normal(),
+            ldl: rng.normal(),
+            hdl: rng.normal(),
+            triglyceride: rng.normal(),
+            sugar: rng.normal(),
+            blood: rng.normal(),
+        }
+    }
+}
+
 /// Disease and treatment that move the values.
 #[derive(Clone, Debug, Default)]
 pub struct Influence {
-    /// Years with hypertension.
+    /// Years since hypertension began; negative before.
     pub hypertension: Option<f64>,
     /// Years with diabetes.
     pub diabetes: Option<f64>,
@@ -43,7 +69,7 @@ pub struct Influence {
     pub prediabetes: bool,
     /// Has hyperlipidemia.
     pub hyperlipidemia: bool,
-    /// Years with chronic kidney disease.
+    /// Years since the filtration rate fell below 60; negative before.
     pub kidney_disease: Option<f64>,
     /// Has hypothyroidism.
     pub hypothyroidism: bool,
@@ -94,7 +120,7 @@ impl Body {
             ldl_z: rng.normal(),
             hdl_z: rng.normal(),
             triglyceride_z: rng.normal(),
-            sugar_z: rng.normal(),
+            sugar_z: sugar_z(story, rng),
             hemoglobin_z: rng.normal(),
             kidney_z: rng.normal(),
             thyroid_z: rng.normal(),
@@ -163,12 +189,12 @@ impl Body {
         }
         let heavy = (self.bmi(day, influence) - 26.0).clamp(-6.0, 14.0) * 0.55;
         let sick = influence.hypertension.map_or(0.0, |years| {
-            (19.0 + 5.0 * self.pressure_z.abs() + 0.35 * years.clamp(0.0, 20.0))
-                * (years + 0.5).clamp(0.35, 1.0)
+            (19.0 + 5.0 * self.pressure_z.abs() + 0.25 * years.clamp(0.0, 20.0))
+                * ((years + 2.0) / 2.5).clamp(0.0, 1.0)
         });
         let drop = influence.pressure_drop * self.adherence;
-        let systolic = 110.0 + (age - 20.0) * 0.25 + self.pressure_z * 6.5 + heavy + sick - drop;
-        let systolic = (systolic + noise).clamp(88.0, 214.0);
+        let healthy = (110.0 + (age - 20.0) * 0.25 + self.pressure_z * 6.5 + heavy).min(134.0);
+        let systolic = (healthy + sick - drop + noise).clamp(88.0, 214.0);
         let stiff = (age - 55.0).max(0.0) * 0.28;
         let diastolic = systolic * 0.5 + 16.0 - stiff + rng.normal() * 3.5;
         (round(systolic), round(diastolic.clamp(48.0, 118.0)))
@@ -210,14 +236,23 @@ impl Body {
             None => 0.0,
         };
         let drop = (influence.sugar_drop * self.adherence).min((sick - 0.75).max(0.0));
-        (healthy + sick - drop).clamp(4.6, 14.8)
+        let most = if influence.diabetes.is_some() {
+            14.8
+        } else if influence.prediabetes {
+            6.2
+        } else {
+            5.5
+        };
+        (healthy + sick - drop).clamp(4.6, most)
     }
 
     /// LDL cholesterol in mg/dL.
     pub fn ldl(&self, day: Day, influence: &Influence) -> f64 {
         let age = self.months(day) / 12.0;
-        let sick = if influence.hyperlipidemia { 42.0 } else { 0.0 };
-        let plain = 82.0 + age.min(65.0) * 0.42 + self.ldl_z * 22.0 + sick;
+        let plain = 82.0 + age.min(65.0) * 0.42 + self.ldl_z * 22.0;
+        // Who has high values has the diagnosis.
+        let plain =
+            if influence.hyperlipidemia { plain.max(108.0) + 42.0 } else { plain.min(146.0) };
         plain.max(45.0) * (1.0 - influence.ldl_drop * self.adherence.max(0.4))
     }
 
@@ -226,8 +261,9 @@ impl Body {
         let age = self.months(day) / 12.0;
         let healthy = 112.0 - (age - 25.0).max(0.0) * 0.62 + self.kidney_z * 8.0;
         match influence.kidney_disease {
-            Some(years) => (58.0 - years.max(0.0) * 1.7 + self.kidney_z * 3.0).clamp(9.0, 59.0),
-            None => healthy.clamp(62.0, 125.0),
+            Some(years) if years >= 0.0 => (58.0 - years * 1.5).clamp(21.0, 58.0),
+            Some(years) => (59.0 - years * 3.2).min(healthy.clamp(64.0, 125.0)),
+            None => healthy.clamp(64.0, 125.0),
         }
     }
 
@@ -243,22 +279,31 @@ impl Body {
     }
 
     /// A laboratory value, scaled by the places of its row.
-    pub fn value(&self, analyte: Analyte, day: Day, influence: &Influence, rng: &mut Rng) -> i64 {
+    pub fn value(
+        &self,
+        analyte: Analyte,
+        day: Day,
+        influence: &Influence,
+        draw: &Draw,
+        rng: &mut Rng,
+    ) -> i64 {
         let noise = rng.normal();
         let age = self.months(day) / 12.0;
-        let kidney = self.egfr(day, influence);
+        let kidney = (self.egfr(day, influence) * (1.0 + 0.045 * draw.kidney)).min(128.0);
         let weak = (60.0 - kidney).max(0.0);
         let heavy = (self.bmi(day, influence) - 25.0).max(0.0);
         let female = self.sex == Sex::Female;
         let value = match analyte {
-            Analyte::Glucose => 28.7 * self.a1c(day, influence) - 58.0 + noise * 6.0,
+            Analyte::Glucose => 28.7 * self.a1c(day, influence) - 58.0 + draw.sugar * 9.0,
             Analyte::UreaNitrogen => 13.0 + weak * 0.55 + age * 0.04 + noise * 2.2,
             Analyte::Creatinine if age < 18.0 => 32.0 + age * 2.4 + noise * 4.0,
             Analyte::Creatinine => self.creatinine(day, kidney) * 100.0,
             Analyte::Egfr => kidney,
             Analyte::Sodium => 139.5 - f64::from(influence.heart_failure) * 2.0 + noise * 1.8,
             Analyte::Potassium => {
-                42.0 + weak * 0.09 + f64::from(influence.keeps_potassium) * 2.0 + noise * 2.8
+                let rare = weak > 0.0 && influence.keeps_potassium && rng.chance(0.02);
+                let plain = 42.0 + weak * 0.09 + f64::from(influence.keeps_potassium) * 2.0;
+                plain + noise * 2.8 + f64::from(rare) * 16.0
             }
             Analyte::Chloride => 102.5 + noise * 1.9,
             Analyte::CarbonDioxide => 25.6 - weak * 0.07 + noise * 1.5,
@@ -277,19 +322,23 @@ impl Body {
                     .max(9.0)
             }
             Analyte::Cholesterol => {
-                self.ldl(day, influence)
-                    + self.hdl(heavy)
-                    + self.triglyceride(heavy, influence) / 5.0
+                self.ldl(day, influence) * (1.0 + 0.07 * draw.ldl)
+                    + self.hdl(heavy, draw)
+                    + self.triglyceride(heavy, influence, draw) / 5.0
             }
-            Analyte::Triglyceride => self.triglyceride(heavy, influence),
-            Analyte::Hdl => self.hdl(heavy),
-            Analyte::Ldl => self.ldl(day, influence),
-            Analyte::HemoglobinA1c => self.a1c(day, influence) * 10.0 + noise * 1.2,
+            Analyte::Triglyceride => self.triglyceride(heavy, influence, draw),
+            Analyte::Hdl => self.hdl(heavy, draw),
+            Analyte::Ldl => self.ldl(day, influence) * (1.0 + 0.07 * draw.ldl),
+            Analyte::HemoglobinA1c => self.a1c(day, influence) * 10.0 + draw.sugar * 1.6,
             Analyte::Thyrotropin => self.thyrotropin(influence) + noise * 22.0,
             Analyte::Leukocytes => 68.0 + noise * 14.0,
-            Analyte::Erythrocytes => self.hemoglobin(influence, age) * 3.28 + noise * 9.0,
-            Analyte::Hemoglobin => self.hemoglobin(influence, age) + noise * 2.0,
-            Analyte::Hematocrit => self.hemoglobin(influence, age) * 2.98 + noise * 5.0,
+            Analyte::Erythrocytes => {
+                (self.hemoglobin(influence, age) + draw.blood * 3.0) * 3.28 + noise * 7.0
+            }
+            Analyte::Hemoglobin => self.hemoglobin(influence, age) + draw.blood * 3.0,
+            Analyte::Hematocrit => {
+                (self.hemoglobin(influence, age) + draw.blood * 3.0) * 2.98 + noise * 3.0
+            }
             Analyte::Mcv => 90.0 - self.lack_of_iron(influence) * 15.0 + noise * 2.4,
             Analyte::Platelets => 252.0 + noise * 46.0,
             Analyte::UrineAlbuminRatio => {
@@ -325,15 +374,16 @@ impl Body {
         round(value).max(1)
     }
 
-    fn hdl(&self, heavy: f64) -> f64 {
+    fn hdl(&self, heavy: f64, draw: &Draw) -> f64 {
         let base = if self.sex == Sex::Female { 61.0 } else { 51.0 };
-        (base - heavy * 0.7 + self.hdl_z * 9.0).max(24.0)
+        (base - heavy * 0.7 + self.hdl_z * 9.0 + draw.hdl * 2.6).max(24.0)
     }
 
-    fn triglyceride(&self, heavy: f64, influence: &Influence) -> f64 {
+    fn triglyceride(&self, heavy: f64, influence: &Influence, draw: &Draw) -> f64 {
         let sugar = f64::from(influence.diabetes.is_some()) * 32.0;
         let drop = 1.0 - influence.ldl_drop * 0.3;
-        ((88.0 + heavy * 4.5 + sugar + self.triglyceride_z * 32.0) * drop).max(38.0)
+        let plain = 88.0 + heavy * 4.5 + sugar + self.triglyceride_z * 32.0;
+        (plain * drop * (1.0 + 0.17 * draw.triglyceride)).max(38.0)
     }
 
     /// TSH in hundredths of mIU/L.
@@ -362,6 +412,11 @@ impl Body {
             - self.lack_of_iron(influence) * 33.0
             - influence.kidney_disease.map_or(0.0, |years| years.clamp(0.0, 15.0) * 0.9)
     }
+}
+
+fn sugar_z(story: Option<&Curated>, rng: &mut Rng) -> f64 {
+    let drawn = rng.normal();
+    story.map_or(drawn, |story| story.sugar_z)
 }
 
 fn grown(sex: Sex, months: f64, of: impl Fn(&Growth) -> (i64, i64)) -> (f64, f64) {

@@ -20,8 +20,7 @@ pub struct Bookings {
     providers: u64,
     /// Number of patients.
     patients: u64,
-    /// The working day nearest to today, from today on.
-    anchor: Day,
+    /// Today has appointments even on a weekend, so that there is something to see.
     today: Day,
     /// Appointments today, in the past, in the future.
     counts: [u64; 3],
@@ -68,7 +67,7 @@ impl Bookings {
             (slots * FUTURE_DAYS / 2).min(options.patients / 4),
         ];
         let patients = options.patients.max(1);
-        Bookings { providers, patients, anchor: today.working(), today, counts, seed: options.seed }
+        Bookings { providers, patients, today, counts, seed: options.seed }
     }
 
     /// Number of providers.
@@ -78,10 +77,7 @@ impl Bookings {
 
     /// First and last day of the planning horizon.
     pub fn horizon(&self) -> (Day, Day) {
-        (
-            self.anchor.plus_working(-(PAST_DAYS as i32)),
-            self.anchor.plus_working(FUTURE_DAYS as i32),
-        )
+        (self.today.plus_working(-(PAST_DAYS as i32)), self.today.plus_working(FUTURE_DAYS as i32))
     }
 
     /// The appointment of patient `index`, if there is one.
@@ -115,22 +111,21 @@ impl Bookings {
                 1 => "cancelled",
                 _ => "fulfilled",
             };
-            return Some(self.booking(self.anchor.plus_working(-back), slot % per_day, status));
+            return Some(self.booking(self.today.plus_working(-back), slot % per_day, status));
         }
         let rank = rank - past;
         (rank < future).then(|| {
             let slot = shuffle(rank, per_day * FUTURE_DAYS, self.seed ^ 3);
             let ahead = (slot / per_day) as i32 + 1;
             let status = if slot.is_multiple_of(17) { "proposed" } else { "booked" };
-            self.booking(self.anchor.plus_working(ahead), slot % per_day, status)
+            self.booking(self.today.plus_working(ahead), slot % per_day, status)
         })
     }
 
     /// Status as it would be about 10:20.
     fn today_booking(&self, slot: u64) -> Booking {
-        let mut booking = self.booking(self.anchor, slot, "booked");
+        let mut booking = self.booking(self.today, slot, "booked");
         booking.status = match booking.minute {
-            _ if self.anchor != self.today => "booked",
             ..=580 if slot.is_multiple_of(9) => "noshow",
             ..=580 => "fulfilled",
             581..=600 => "checked-in",

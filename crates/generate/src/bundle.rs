@@ -147,6 +147,17 @@ impl Bundle {
         self.entry(own.kind(), own.id(), profile, fill);
     }
 
+    /// Like `put`, for a resource that was received from `source`.
+    pub fn put_from(
+        &mut self,
+        own: Ref,
+        profile: &str,
+        source: &str,
+        fill: impl FnOnce(&mut Json),
+    ) {
+        self.entry_from(own.kind(), own.id(), profile, source, fill);
+    }
+
     /// Writes a resource without profile whose id is made up at run time.
     pub fn put_named(&mut self, kind: &'static str, id: &str, fill: impl FnOnce(&mut Json)) {
         self.entry(kind, id, "", fill);
@@ -159,6 +170,17 @@ impl Bundle {
         profile: &str,
         fill: impl FnOnce(&mut Json),
     ) {
+        self.entry_from(kind, id, profile, "", fill);
+    }
+
+    fn entry_from(
+        &mut self,
+        kind: &'static str,
+        id: impl fmt::Display,
+        profile: &str,
+        source: &str,
+        fill: impl FnOnce(&mut Json),
+    ) {
         self.json.item(|j| {
             j.format("fullUrl", format_args!("{BASE}{kind}/{id}"));
             j.object("resource", |j| {
@@ -167,6 +189,9 @@ impl Bundle {
                 if !profile.is_empty() {
                     let start = if profile.starts_with("http") { "" } else { US_CORE };
                     j.object("meta", |j| {
+                        if !source.is_empty() {
+                            j.text("source", source);
+                        }
                         j.array("profile", |j| j.format_item(format_args!("{start}{profile}")));
                     });
                 }

@@ -1,15 +1,14 @@
-//! Finding and treating disease: problems, prescriptions, allergies.
+//! Finding and treating disease.
 //!
-//! Source: US Core 6.1.0 Condition, MedicationRequest, AllergyIntolerance. Treatment follows the usual
-//! steps of primary care and is not advice.
+//! Treatment follows the usual steps of primary care and is not advice. [`crate::lists`] writes what is
+//! decided here.
 
-use crate::bundle::{Ref, system};
+use crate::bundle::Ref;
 use crate::course::{Course, Known, Medication};
-use crate::day::{At, Day};
-use crate::foundation::staff_name;
-use crate::json::Json;
+use crate::day::Day;
 use crate::tables::allergies::{self, ALLERGIES};
-use crate::tables::drugs::{self as d, Drug, Form};
+use crate::tables::drugs::{self as d, Drug};
+use crate::tables::labs;
 use crate::tables::problems::{Acute, Chronic, PROBLEMS};
 use crate::tables::procedures::{HISTORY, SPIROMETRY, STENT};
 use crate::visit::{Kind, Visit};
@@ -29,6 +28,12 @@ impl Course<'_> {
                 self.diagnose(visit, row.key);
             }
         }
+        if self.person.is_female() && (18..42).contains(&age) && self.rng.chance(0.22) {
+            self.prescribe(visit, &d::CONTRACEPTIVE, None);
+        }
+        if !self.person.is_female() && (45..76).contains(&age) && self.rng.chance(0.1) {
+            self.prescribe(visit, &d::SILDENAFIL, None);
+        }
         if age >= 25 {
             let (coded, _) = {
                 let weights: Vec<u32> = HISTORY.iter().map(|row| row.1).collect();
@@ -43,7 +48,7 @@ impl Course<'_> {
         }
     }
 
-    fn draw_allergies(&mut self, visit: &Visit) {
+    fn draw_allergies(&mut self, visit: &mut Visit) {
         let months = visit.at.day.age_months(self.person.birth);
         if let Some(story) = self.person.curated {
             for idx in story.allergies {
@@ -62,6 +67,13 @@ impl Course<'_> {
                 }
             }
         }
+        let is_severe = self.allergies.iter().any(|idx| {
+            let row = &ALLERGIES[*idx];
+            row.criticality == "high" && row.category != "medication"
+        });
+        if is_severe && months >= 72 {
+            self.prescribe(visit, &d::EPINEPHRINE, None);
+        }
         if self.allergies.is_empty() && months >= 9 {
             self.no_allergy(visit);
         }
@@ -77,6 +89,7 @@ impl Course<'_> {
             }
             let unknown = self.known[row.key as usize].is_none();
             if unknown && self.has(row.key, day) && is_recorded(row.key, self, day) {
+                self.confirm(visit, row.key);
                 self.diagnose(visit, row.key);
                 found += 1;
             }
@@ -86,6 +99,49 @@ impl Course<'_> {
         if heavy && unknown && day.age(self.person.birth) >= 18 && self.rng.chance(0.6) {
             self.onset[Chronic::Obesity as usize] = Some(day);
             self.diagnose(visit, Chronic::Obesity);
+        }
+    }
+
+    /// Tests that show what was suspected, unless done today.
+    fn confirm(&mut self, visit: &mut Visit, chronic: Chronic) {
+        let day = Some(visit.at.day);
+        match chronic {
+            Chronic::Diabetes | Chronic::Prediabetes if self.last.a1c != day => {
+                self.last.a1c = day;
+                self.panel(visit, &labs::A1C);
+            }
+            Chronic::IronDeficiency => {
+                if self.last.count != day {
+                    self.last.count = day;
+                    self.panel(visit, &labs::BLOOD_COUNT);
+                }
+                self.panel(visit, &labs::FERRITIN);
+            }
+            Chronic::Hypothyroidism if self.last.thyroid != day => {
+                self.last.thyroid = day;
+                self.panel(visit, &labs::TSH);
+            }
+            Chronic::Hyperlipidemia if self.last.lipid != day => {
+                self.last.lipid = day;
+                self.panel(visit, &labs::LIPID);
+            }
+            Chronic::KidneyDisease => {
+                if self.last.metabolic != day {
+                    self.last.metabolic = day;
+                    self.panel(visit, &labs::BASIC);
+                }
+                if self.last.urine != day {
+                    self.last.urine = day;
+                    self.panel(visit, &labs::URINE_ALBUMIN);
+                }
+            }
+            Chronic::Gout => self.panel(visit, &labs::URATE),
+            Chronic::HeartFailure => self.panel(visit, &labs::NT_PRO_BNP),
+            Chronic::FattyLiver if self.last.metabolic != day => {
+                self.last.metabolic = day;
+                self.panel(visit, &labs::METABOLIC);
+            }
+            _ => {}
         }
     }
 
@@ -106,16 +162,26 @@ impl Course<'_> {
         }
         let reason = Some((condition, row.text));
         let (drugs, plan) = self.first_treatment(chronic, visit.at.day);
+        let began = self.onset[chronic as usize].unwrap_or(visit.at.day);
+        let is_old = self.visits == 1 && visit.at.day.0 - began.0 > 120;
+        let plan = if is_old { "known from before, treatment continued." } else { plan };
+        visit.note.plan.push(format!("{}: {plan}", row.text));
+        if row.follow_up_weeks > 0 && !drugs.is_empty() {
+            self.recheck_weeks = Some(7);
+        }
         for drug in drugs {
             if !self.takes(drug) {
                 self.prescribe(visit, drug, reason);
             }
         }
-        visit.note.plan.push(format!("{}: {plan}", row.text));
         match chronic {
             Chronic::CoronaryDisease if self.severity > 0.5 => {
                 let day = self.onset[chronic as usize].unwrap_or(visit.at.day);
                 self.past_procedure(visit, STENT, day.plus(20));
+                if visit.at.day.0 - day.0 < 200 {
+                    let begin = day.plus(3).max(self.person.birth);
+                    self.write_stay(begin, 3, condition, "Coronary artery disease");
+                }
             }
             Chronic::Copd => {
                 self.procedure(visit, SPIROMETRY, "FEV1/FVC 0.62 after bronchodilator.");
@@ -319,6 +385,15 @@ impl Course<'_> {
             );
             return;
         }
+        let is_most =
+            self.steps.pressure >= 5 || self.steps.pressure == 4 && self.takes(&d::FUROSEMIDE_40);
+        if is_most {
+            let plan = "above goal on full treatment; salt, alcohol and missed doses reviewed.";
+            self.mention(visit, Chronic::Hypertension, plan);
+            return;
+        }
+        self.recheck_weeks = Some(6);
+        self.mention(visit, Chronic::Hypertension, "above goal, treatment stepped up.");
         let sartan = self.allergies.contains(&allergies::LISINOPRIL);
         match self.steps.pressure {
             1 if !sartan && self.rng.chance(0.1) => {
@@ -345,18 +420,21 @@ impl Course<'_> {
                 self.prescribe(visit, &d::AMLODIPINE_10, reason);
                 self.steps.pressure = 4;
             }
-            4 if !self.takes(&d::FUROSEMIDE_40) => {
+            4 => {
                 self.prescribe(visit, &d::HYDROCHLOROTHIAZIDE, reason);
                 self.steps.pressure = 5;
             }
             _ => {}
         }
-        self.mention(visit, Chronic::Hypertension, "above goal, treatment stepped up.");
     }
 
     fn review_sugar(&mut self, visit: &mut Visit) {
         let Some(a1c) = visit.note.a1c else {
-            self.mention(visit, Chronic::Diabetes, "home readings reviewed, feet examined.");
+            let plan = match visit.kind {
+                Kind::Video => "home readings reviewed, A1c when next in the office.",
+                _ => "home readings reviewed, feet examined.",
+            };
+            self.mention(visit, Chronic::Diabetes, plan);
             return;
         };
         let known = self.known[Chronic::Diabetes as usize].expect("treated, so known");
@@ -366,6 +444,12 @@ impl Course<'_> {
             self.mention(visit, Chronic::Diabetes, "A1c reviewed, continue.");
             return;
         }
+        if self.steps.sugar >= 5 {
+            self.mention(visit, Chronic::Diabetes, "A1c above goal, insulin dose raised.");
+            return;
+        }
+        self.recheck_weeks = Some(13);
+        self.mention(visit, Chronic::Diabetes, "A1c above goal, treatment stepped up.");
         match self.steps.sugar {
             1 => {
                 self.stop(&d::METFORMIN_500, visit.at.day);
@@ -377,8 +461,7 @@ impl Course<'_> {
             4 => self.prescribe(visit, &d::GLARGINE, reason),
             _ => {}
         }
-        self.steps.sugar = (self.steps.sugar + 1).min(5);
-        self.mention(visit, Chronic::Diabetes, "A1c above goal, treatment stepped up.");
+        self.steps.sugar += 1;
     }
 
     fn review_lipids(&mut self, visit: &mut Visit) {
@@ -391,6 +474,7 @@ impl Course<'_> {
             self.mention(visit, Chronic::Hyperlipidemia, "LDL at goal.");
             return;
         }
+        self.mention(visit, Chronic::Hyperlipidemia, "LDL above goal, statin reviewed.");
         match self.steps.lipid {
             0 if day.age(self.person.birth) >= 35 => {
                 self.prescribe(visit, &d::ATORVASTATIN_20, reason);
@@ -408,7 +492,6 @@ impl Course<'_> {
             }
             _ => {}
         }
-        self.mention(visit, Chronic::Hyperlipidemia, "LDL above goal, statin reviewed.");
     }
 
     fn review_thyroid(&mut self, visit: &mut Visit) {
@@ -423,10 +506,11 @@ impl Course<'_> {
             } else {
                 (&d::LEVOTHYROXINE_75, &d::LEVOTHYROXINE_100)
             };
+            self.mention(visit, Chronic::Hypothyroidism, "dose adjusted by TSH.");
             self.stop(old, day);
             self.prescribe(visit, new, reason);
             self.steps.thyroid += 1;
-            self.mention(visit, Chronic::Hypothyroidism, "dose adjusted by TSH.");
+            self.recheck_weeks = Some(8);
         } else {
             self.mention(visit, Chronic::Hypothyroidism, "continue levothyroxine.");
         }
@@ -437,10 +521,13 @@ impl Course<'_> {
         let day = visit.at.day;
         let score = self.mood_score(day);
         self.write_phq9(visit, score);
-        if score >= 12 && self.steps.mood == 1 && day.0 - known.recorded.day.0 > 35 {
+        let has_waited = day.0 - known.recorded.day.0 > 35;
+        if score >= 12 && self.steps.mood == 1 && has_waited && self.takes(&d::SERTRALINE_50) {
+            self.mention(visit, Chronic::Depression, "still symptoms, dose raised.");
             self.stop(&d::SERTRALINE_50, day);
             self.prescribe(visit, &d::SERTRALINE_100, Some((known.condition, "Depression")));
             self.steps.mood = 2;
+            self.recheck_weeks = Some(6);
         }
         if score <= 4 && day.0 - known.recorded.day.0 > 400 && self.rng.chance(0.25) {
             self.end_problem(Chronic::Depression, day);
@@ -503,11 +590,20 @@ impl Course<'_> {
             reason,
             end: None,
         });
-        visit.note.plan.push(format!("Prescribed {}: {}.", drug.name, drug.sig));
+        let line = format!("Prescribed {}: {}.", drug.name, drug.sig);
+        match visit.note.plan.last_mut() {
+            Some(last) if reason.is_some_and(|(_, text)| last.starts_with(text)) => {
+                last.push(' ');
+                last.push_str(&line);
+            }
+            _ => visit.note.plan.push(line),
+        }
     }
 
     /// Stops `drug` when it is being taken.
     pub(crate) fn stop(&mut self, drug: &Drug, day: Day) {
+        // What was replaced before the patient left was never prescribed.
+        self.medications.retain(|m| !(m.drug.code == drug.code && m.start.day == day));
         for medication in &mut self.medications {
             if medication.end.is_none() && medication.drug.code == drug.code {
                 medication.end = Some((day, "stopped"));
@@ -529,166 +625,23 @@ impl Course<'_> {
         } else if age < 12 {
             return;
         }
+        self.prescribe_course(visit, drug, condition, acute.text);
+    }
+
+    /// Prescribes `drug` until its supply ends, unless it is being taken.
+    pub(crate) fn prescribe_course(
+        &mut self,
+        visit: &mut Visit,
+        drug: &'static Drug,
+        condition: Ref,
+        text: &'static str,
+    ) {
         if !self.takes(drug) {
-            self.prescribe(visit, drug, Some((condition, acute.text)));
+            self.prescribe(visit, drug, Some((condition, text)));
             let end = visit.at.day.plus(drug.days as i32);
             let medication = self.medications.last_mut().expect("just pushed");
             medication.end = Some((end, "completed"));
         }
-    }
-
-    /// Problems and medications with their final status.
-    pub(crate) fn write_lists(&mut self) {
-        for chronic in PROBLEMS.iter().map(|row| row.key) {
-            if let Some(known) = self.known[chronic as usize] {
-                self.write_problem(chronic, known);
-            }
-        }
-        let medications = std::mem::take(&mut self.medications);
-        for medication in &medications {
-            self.write_medication(medication);
-        }
-        self.medications = medications;
-    }
-
-    fn write_problem(&mut self, chronic: Chronic, known: Known) {
-        let row = &PROBLEMS[chronic as usize];
-        let patient = self.bundle.patient();
-        let onset = self.onset[chronic as usize].unwrap_or(known.recorded.day);
-        let onset = onset.min(known.recorded.day);
-        let icd = if chronic == Chronic::Diabetes && self.known_kidney() {
-            ("E11.22", "Type 2 diabetes mellitus with diabetic chronic kidney disease")
-        } else {
-            row.icd
-        };
-        self.bundle.put(known.condition, "us-core-condition-problems-health-concerns", |j| {
-            let status = if known.abated.is_some() { "resolved" } else { "active" };
-            j.hl7("clinicalStatus", "condition-clinical", status);
-            j.hl7("verificationStatus", "condition-ver-status", "confirmed");
-            j.category("category", "condition-category", "problem-list-item", "Problem List Item");
-            j.object("code", |j| codes(j, row.snomed, icd, row.text));
-            j.reference("subject", patient);
-            j.reference("encounter", known.encounter);
-            onset_text(j, onset, known.recorded.day);
-            if let Some(day) = known.abated {
-                j.date("abatementDateTime", day);
-            }
-            j.date("recordedDate", known.recorded.day);
-            let who = Ref::Fixed("Practitioner", known.recorder.id);
-            j.reference_named("recorder", who, &staff_name(known.recorder));
-        });
-    }
-
-    fn known_kidney(&self) -> bool {
-        self.known[Chronic::KidneyDisease as usize].is_some()
-    }
-
-    /// The Condition of an acute illness, resolved unless it is recent.
-    pub(crate) fn write_acute(&mut self, visit: &Visit, acute: &'static Acute) -> Ref {
-        let patient = self.bundle.patient();
-        let day = visit.at.day;
-        let begin = day.plus(-(self.rng.range(1, 5) as i32)).max(self.person.birth);
-        let days = (f64::from(acute.days) * (0.7 + 0.6 * self.rng.unit())) as i32;
-        let over = day.plus(days.max(1));
-        let is_over = over <= self.practice.today;
-        self.bundle.add("Condition", 'c', "us-core-condition-encounter-diagnosis", |j| {
-            let status = if is_over { "resolved" } else { "active" };
-            j.hl7("clinicalStatus", "condition-clinical", status);
-            j.hl7("verificationStatus", "condition-ver-status", "confirmed");
-            j.category(
-                "category",
-                "condition-category",
-                "encounter-diagnosis",
-                "Encounter Diagnosis",
-            );
-            j.object("code", |j| codes(j, acute.snomed, acute.icd, acute.text));
-            j.reference("subject", patient);
-            j.reference("encounter", visit.encounter);
-            j.date("onsetDateTime", begin);
-            if is_over {
-                j.date("abatementDateTime", over);
-            }
-            j.date("recordedDate", day);
-            let who = Ref::Fixed("Practitioner", visit.provider.id);
-            j.reference_named("recorder", who, &staff_name(visit.provider));
-        })
-    }
-
-    fn write_medication(&mut self, medication: &Medication) {
-        let patient = self.bundle.patient();
-        let drug = medication.drug;
-        let today = self.practice.today;
-        let status = match medication.end {
-            Some((day, status)) if day <= today => status,
-            _ if self.person.death.is_some() => "completed",
-            _ => "active",
-        };
-        self.bundle.put(medication.own, "us-core-medicationrequest", |j| {
-            j.identifiers("prescription", format_args!("{}", medication.own));
-            j.text("status", status);
-            j.text("intent", "order");
-            let name = "medicationrequest-category";
-            j.category("category", name, "community", "Community");
-            j.boolean("reportedBoolean", false);
-            let coding = (system::RXNORM, drug.code, drug.display);
-            j.concept_text("medicationCodeableConcept", coding, drug.display);
-            j.reference("subject", patient);
-            j.reference("encounter", medication.encounter);
-            j.time("authoredOn", medication.start);
-            let who = Ref::Fixed("Practitioner", medication.requester.id);
-            j.reference_named("requester", who, &staff_name(medication.requester));
-            if let Some((condition, text)) = medication.reason {
-                j.array("reasonReference", |j| {
-                    j.item(|j| {
-                        j.format("reference", format_args!("{condition}"));
-                        j.text("display", text);
-                    });
-                });
-            }
-            dosage(j, drug);
-            supply(j, drug, medication.start, medication.end.map(|(day, _)| day));
-        });
-    }
-
-    fn write_allergy(&mut self, visit: &Visit, idx: usize) {
-        self.allergies.push(idx);
-        let row = &ALLERGIES[idx];
-        let patient = self.bundle.patient();
-        let day = visit.at.day;
-        let (code, display, severity) = *self.rng.pick(row.reactions);
-        let years = self.rng.range(0, 15) as i32;
-        let onset = day.plus_months(-12 * years).max(self.person.birth.plus(200)).min(day);
-        self.bundle.add("AllergyIntolerance", 'a', "us-core-allergyintolerance", |j| {
-            j.hl7("clinicalStatus", "allergyintolerance-clinical", "active");
-            j.hl7("verificationStatus", "allergyintolerance-verification", "confirmed");
-            j.text("type", if idx == allergies::LISINOPRIL { "intolerance" } else { "allergy" });
-            j.array("category", |j| j.text_item(row.category));
-            j.text("criticality", row.criticality);
-            let vocabulary = if row.rxnorm { system::RXNORM } else { system::SNOMED };
-            j.concept_text("code", (vocabulary, row.code, row.display), row.name);
-            j.reference("patient", patient);
-            j.reference("encounter", visit.encounter);
-            j.format("onsetDateTime", format_args!("{}", onset.year()));
-            j.date("recordedDate", day);
-            let who = Ref::Fixed("Practitioner", visit.provider.id);
-            j.reference_named("recorder", who, &staff_name(visit.provider));
-            j.one("reaction", |j| {
-                j.concepts("manifestation", system::SNOMED, code, display);
-                j.text("severity", severity);
-            });
-        });
-    }
-
-    fn no_allergy(&mut self, visit: &Visit) {
-        let patient = self.bundle.patient();
-        self.bundle.add("AllergyIntolerance", 'a', "us-core-allergyintolerance", |j| {
-            j.hl7("clinicalStatus", "allergyintolerance-clinical", "active");
-            j.hl7("verificationStatus", "allergyintolerance-verification", "confirmed");
-            let none = (system::SNOMED, "716186003", "No known allergy (situation)");
-            j.concept_text("code", none, "No known allergies");
-            j.reference("patient", patient);
-            j.date("recordedDate", visit.at.day);
-        });
     }
 }
 
@@ -712,93 +665,4 @@ fn is_same(a: Ref, b: Ref) -> bool {
         }
         _ => false,
     }
-}
-
-fn codes(j: &mut Json, snomed: (&str, &str), icd: (&str, &str), text: &str) {
-    j.array("coding", |j| {
-        j.item(|j| j.coding(system::SNOMED, snomed.0, snomed.1));
-        j.item(|j| j.coding(system::ICD10, icd.0, icd.1));
-    });
-    j.text("text", text);
-}
-
-/// The longer ago, the less exactly one knows.
-fn onset_text(j: &mut Json, onset: Day, recorded: Day) {
-    let (year, month, _) = onset.ymd();
-    match recorded.0 - onset.0 {
-        ..120 => j.date("onsetDateTime", onset),
-        120..2500 => j.format("onsetDateTime", format_args!("{year}-{month:02}")),
-        _ => j.format("onsetDateTime", format_args!("{year}")),
-    }
-}
-
-fn dosage(j: &mut Json, drug: &Drug) {
-    let (route, route_text) = match drug.form {
-        Form::Tablet | Form::Capsule | Form::Liquid => ("26643006", "Oral route (qualifier value)"),
-        Form::Puff => ("447694001", "Respiratory tract route (qualifier value)"),
-        Form::Spray => ("46713006", "Nasal route (qualifier value)"),
-        Form::Cream => ("6064005", "Topical route (qualifier value)"),
-        Form::Injection => ("34206005", "Subcutaneous route (qualifier value)"),
-        Form::Sublingual => ("37839007", "Sublingual route (qualifier value)"),
-    };
-    j.one("dosageInstruction", |j| {
-        j.integer("sequence", 1);
-        j.text("text", drug.sig);
-        j.object("timing", |j| {
-            j.object("repeat", |j| {
-                j.integer("frequency", drug.times);
-                j.integer("period", drug.per_days);
-                j.text("periodUnit", "d");
-            });
-        });
-        j.boolean("asNeededBoolean", drug.as_needed);
-        j.concept("route", system::SNOMED, route, route_text);
-        if drug.form != Form::Cream {
-            j.one("doseAndRate", |j| {
-                j.object("doseQuantity", |j| dose(j, drug));
-            });
-        }
-    });
-}
-
-fn dose(j: &mut Json, drug: &Drug) {
-    if drug.dose_tenths % 10 == 0 {
-        j.integer("value", drug.dose_tenths / 10);
-    } else {
-        j.decimal("value", drug.dose_tenths, 1);
-    }
-    let form = "http://terminology.hl7.org/CodeSystem/v3-orderableDrugForm";
-    let (unit, system, code) = match drug.form {
-        Form::Tablet | Form::Sublingual => ("tablet", form, "TAB"),
-        Form::Capsule => ("capsule", form, "CAP"),
-        Form::Puff => ("puff", form, "PUFF"),
-        Form::Spray => ("spray", form, "SPRY"),
-        Form::Liquid | Form::Injection => ("mL", system::UCUM, "mL"),
-        Form::Cream => ("application", form, "APPFUL"),
-    };
-    j.text("unit", unit);
-    j.text("system", system);
-    j.text("code", code);
-}
-
-fn supply(j: &mut Json, drug: &Drug, start: At, end: Option<Day>) {
-    j.object("dispenseRequest", |j| {
-        j.object("validityPeriod", |j| {
-            j.date("start", start.day);
-            j.date("end", end.unwrap_or(start.day.plus(365)).max(start.day));
-        });
-        j.integer("numberOfRepeatsAllowed", drug.refills);
-        j.object("quantity", |j| {
-            j.integer("value", drug.quantity);
-            let unit = match drug.form {
-                Form::Tablet | Form::Sublingual => "tablet",
-                Form::Capsule => "capsule",
-                Form::Puff => "puff",
-                Form::Spray | Form::Cream => "g",
-                Form::Liquid | Form::Injection => "mL",
-            };
-            j.text("unit", unit);
-        });
-        j.object("expectedSupplyDuration", |j| j.quantity(drug.days, 0, "days", "d"));
-    });
 }

@@ -120,6 +120,10 @@ pub struct Course<'a> {
     pub(crate) quit: Option<Day>,
     pub(crate) severity: f64,
     pub(crate) vaccinates: f64,
+    /// Age in months of the last well child visit planned.
+    last_well: i32,
+    /// Weeks until the next visit after a change of treatment.
+    pub(crate) recheck_weeks: Option<i32>,
 }
 
 impl<'a> Course<'a> {
@@ -149,8 +153,10 @@ impl<'a> Course<'a> {
             booking,
             visits: 0,
             quit: None,
-            severity: rng.unit(),
-            vaccinates: rng.unit(),
+            severity: person.curated.map_or(rng.unit(), |story| story.severity),
+            vaccinates: if person.curated.is_some() { 0.9 } else { rng.unit() },
+            last_well: -1,
+            recheck_weeks: None,
             rng,
         };
         course.draw_diseases();
@@ -245,6 +251,7 @@ impl<'a> Course<'a> {
                 continue;
             }
             if let Some(age_months) = onset_months(&rates, draw) {
+                let age_months = age_months.max(12 * youngest(row.key));
                 let day = self.person.birth.plus_months(age_months).plus(jitter);
                 self.onset[row.key as usize] = Some(day);
             }
@@ -275,6 +282,13 @@ impl<'a> Course<'a> {
         self.known[chronic as usize].is_some_and(|k| k.abated.is_none())
     }
 
+    /// Years since the disease began, negative before; `None` when it never comes or is over.
+    fn years_since(&self, chronic: Chronic, day: Day) -> Option<f64> {
+        let over = self.known[chronic as usize].and_then(|k| k.abated).is_some_and(|d| d <= day);
+        let onset = self.onset[chronic as usize]?;
+        (!over).then(|| day.years_since(onset))
+    }
+
     fn years_with(&self, chronic: Chronic, day: Day) -> Option<f64> {
         let onset = self.onset[chronic as usize]?;
         self.has(chronic, day).then(|| day.years_since(onset))
@@ -301,11 +315,11 @@ impl<'a> Course<'a> {
         let thyroid = [0.0, 0.7, 0.92, 1.0][self.steps.thyroid.min(3)];
         let weight = (self.months_on(&d::SEMAGLUTIDE, day) * 0.009).min(0.11);
         Influence {
-            hypertension: self.years_with(Chronic::Hypertension, day),
+            hypertension: self.years_since(Chronic::Hypertension, day),
             diabetes: self.years_with(Chronic::Diabetes, day),
             prediabetes: self.has(Chronic::Prediabetes, day),
             hyperlipidemia: self.has(Chronic::Hyperlipidemia, day),
-            kidney_disease: self.years_with(Chronic::KidneyDisease, day),
+            kidney_disease: self.years_since(Chronic::KidneyDisease, day),
             hypothyroidism: self.has(Chronic::Hypothyroidism, day),
             iron_deficiency: self.has(Chronic::IronDeficiency, day),
             fatty_liver: self.has(Chronic::FattyLiver, day),
@@ -328,11 +342,12 @@ impl<'a> Course<'a> {
         let age = after.age(self.person.birth);
         if age < 18 {
             let months = after.age_months(self.person.birth);
-            for due in WELL_CHILD.iter().filter(|due| **due >= months) {
+            for due in WELL_CHILD.iter().filter(|due| **due >= months && **due > self.last_well) {
                 let shift = if *due == 0 { 3 } else { self.rng.range(0, 12) as i32 };
                 let day = self.person.birth.plus_months(*due).plus(shift).working();
                 let attends = if *due < 24 { 0.95 } else { 0.75 };
                 if day >= after && self.rng.chance(attends) {
+                    self.last_well = *due;
                     return day;
                 }
             }
@@ -375,6 +390,7 @@ impl<'a> Course<'a> {
                 weeks.min()?
             }
         };
+        let weeks = self.recheck_weeks.take().map_or(weeks, |soon| soon.min(weeks));
         let late = 1.0 + 0.12 * self.rng.normal() + (1.0 - self.body.adherence) * 0.8;
         let days = (f64::from(weeks) * 7.0 * late.max(0.6)) as i32;
         Some(after.plus(days.max(10)).working())
@@ -434,6 +450,19 @@ fn onset_months(rates: &[u16; 10], draw: f64) -> Option<i32> {
     None
 }
 
+/// Age in years before which a disease is not diagnosed.
+fn youngest(chronic: Chronic) -> i32 {
+    match chronic {
+        Chronic::Depression | Chronic::Acne | Chronic::IrritableBowel => 12,
+        Chronic::Anxiety | Chronic::Migraine | Chronic::Insomnia | Chronic::Gerd => 9,
+        Chronic::Adhd => 6,
+        Chronic::Nicotine | Chronic::Hyperlipidemia | Chronic::Prediabetes => 16,
+        Chronic::Hypertension | Chronic::Diabetes => 21,
+        Chronic::Asthma | Chronic::AllergicRhinitis => 2,
+        _ => 0,
+    }
+}
+
 fn risk_factor(kind: PracticeKind, chronic: Chronic, heavy: f64) -> f64 {
     let by_weight = match chronic {
         Chronic::Diabetes | Chronic::SleepApnea | Chronic::FattyLiver => 1.0 + heavy * 0.07,
@@ -483,7 +512,7 @@ pub fn heavy(practice: &Practice, encounters: usize) -> Vec<String> {
         };
         course.visit(day, kind, None);
         if (number + 1) % HEAVY_PER_BUNDLE == 0 && number + 1 < encounters {
-            course.write_open_matters();
+            course.write_lists();
             let numbers = course.bundle.numbers();
             let mut next = Bundle::new(index, 1 << 20);
             next.set_numbers(numbers);

@@ -72,13 +72,23 @@ impl Day {
         Day::from_ymd(total.div_euclid(12), total.rem_euclid(12) as u8 + 1, day)
     }
 
-    /// This day, or the next one on which the practice is open (Monday to Friday).
+    /// True on weekends and the holidays on which practices close.
+    pub fn is_closed(self) -> bool {
+        let (_, month, day) = self.ymd();
+        let weekday = self.weekday();
+        weekday >= 5
+            || matches!((month, day), (1, 1) | (7, 4) | (12, 25))
+            || month == 11 && weekday == 3 && (22..=28).contains(&day)
+            || weekday == 0 && (month == 5 && day >= 25 || month == 9 && day <= 7)
+    }
+
+    /// This day, or the next one on which the practice is open.
     pub fn working(self) -> Day {
-        match self.weekday() {
-            5 => self.plus(2),
-            6 => self.plus(1),
-            _ => self,
+        let mut day = self;
+        while day.is_closed() {
+            day = day.plus(1);
         }
+        day
     }
 
     /// The working day `count` working days from this working day; negative goes back.
@@ -87,7 +97,7 @@ impl Day {
         let step = count.signum();
         for _ in 0..count.abs() {
             day = day.plus(step);
-            while day.weekday() >= 5 {
+            while day.is_closed() {
                 day = day.plus(step);
             }
         }
@@ -219,6 +229,9 @@ mod tests {
         assert_eq!(friday.plus_working(1), Day::from_ymd(2026, 11, 23));
         assert_eq!(friday.plus(1).working(), Day::from_ymd(2026, 11, 23));
         assert_eq!(Day::from_ymd(2026, 11, 23).plus_working(-1), friday);
+        for (month, day) in [(1, 1), (5, 25), (7, 4), (9, 7), (11, 26), (12, 25)] {
+            assert!(Day::from_ymd(2026, month, day).is_closed(), "{month}-{day}");
+        }
     }
 
     #[test]

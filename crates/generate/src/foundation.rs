@@ -46,11 +46,14 @@ pub fn write(practice: &Practice) -> String {
     organizations(&mut bundle, practice);
     locations(&mut bundle, practice);
     let providers = practice.providers();
+    let name = practice_name(practice.options.kind);
     for (idx, staff) in providers.iter().chain(NURSES).enumerate() {
-        clinician(&mut bundle, staff, idx as u64, PRACTICE, practice_name(practice.options.kind));
+        let specialty = specialty_of(practice.options.kind, staff);
+        clinician(&mut bundle, staff, specialty, idx as u64, (PRACTICE, name));
     }
     for (idx, staff) in SPECIALISTS.iter().enumerate() {
-        clinician(&mut bundle, staff, 40 + idx as u64, HOSPITAL, "Valley Regional Hospital");
+        let hospital = (HOSPITAL, "Valley Regional Hospital");
+        clinician(&mut bundle, staff, staff.specialty, 40 + idx as u64, hospital);
     }
     for staff in providers {
         schedule(&mut bundle, practice, staff);
@@ -130,7 +133,13 @@ fn physical_type(j: &mut Json, code: &str, display: &str) {
     j.concept("physicalType", system, code, display);
 }
 
-fn clinician(bundle: &mut Bundle, staff: &Staff, number: u64, org: Ref, org_name: &str) {
+fn clinician(
+    bundle: &mut Bundle,
+    staff: &Staff,
+    specialty: (&str, &str),
+    number: u64,
+    (org, org_name): (Ref, &str),
+) {
     let practitioner = Ref::Fixed("Practitioner", staff.id);
     bundle.put(practitioner, "us-core-practitioner", |j| {
         npi(j, 100 + number);
@@ -169,16 +178,23 @@ fn clinician(bundle: &mut Bundle, staff: &Staff, number: u64, org: Ref, org_name
             j.reference_named("practitioner", practitioner, &staff_name(staff));
             j.reference_named("organization", org, org_name);
             j.concepts("code", system::SNOMED, staff.role.0, staff.role.1);
-            j.concepts(
-                "specialty",
-                "http://nucc.org/provider-taxonomy",
-                staff.specialty.0,
-                staff.specialty.1,
-            );
+            j.concepts("specialty", "http://nucc.org/provider-taxonomy", specialty.0, specialty.1);
             j.array("location", |j| j.item(|j| j.format("reference", format_args!("{OFFICE}"))));
             phone(j, "413", 20 + number as u32 % 80, None);
         },
     );
+}
+
+/// The specialty of a member of the practice: physicians follow the kind of practice.
+fn specialty_of(kind: PracticeKind, staff: &Staff) -> (&'static str, &'static str) {
+    let is_physician = matches!(staff.suffix, "MD" | "DO");
+    match kind {
+        PracticeKind::Specialty if is_physician => {
+            ("207RC0000X", "Cardiovascular Disease Physician")
+        }
+        PracticeKind::Medspa if is_physician => ("207N00000X", "Dermatology Physician"),
+        _ => staff.specialty,
+    }
 }
 
 /// Code of HL7 v2 table 0360, `""` when it has none.
@@ -219,7 +235,7 @@ fn schedule(bundle: &mut Bundle, practice: &Practice, staff: &Staff) {
 fn slots(bundle: &mut Bundle, practice: &Practice) {
     let mut busy: Vec<String> = practice.bookings.coming().map(|b| b.slot_id()).collect();
     busy.sort_unstable();
-    let mut day = practice.today.working();
+    let mut day = practice.today;
     let (_, last) = practice.bookings.horizon();
     while day <= last {
         for staff in practice.providers() {

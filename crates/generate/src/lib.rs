@@ -13,9 +13,12 @@ mod bundle;
 mod care;
 mod course;
 mod day;
+mod demographics;
 mod foundation;
 mod json;
+mod lists;
 mod note;
+mod outside;
 mod person;
 mod prevent;
 mod results;
@@ -103,9 +106,10 @@ impl Practice {
         Course::new(self, &person).write()
     }
 
-    /// Bundles of one patient, [`HEAVY_INDEX`], with `encounters` encounters in all, for performance tests.
+    /// Bundles of one patient, [`HEAVY_INDEX`], with `encounters` visits, for performance tests.
     ///
-    /// Shape: the first Bundle holds the Patient; each holds up to 100 encounters.
+    /// Shape: the first Bundle holds the Patient; each holds up to 100 visits and the
+    /// problems and medications as they are after them. Hospital stays come on top.
     pub fn heavy_patient_bundles(&self, encounters: usize) -> Vec<String> {
         course::heavy(self, encounters)
     }

@@ -120,6 +120,10 @@ impl Person {
     }
 }
 
+/// Rows of `ORIGINS` that special names need.
+const EUROPEAN: usize = 1;
+const ARABIC: usize = 11;
+
 const HOUSEHOLD: u64 = 0x4855;
 const PERSON: u64 = 0x5045;
 
@@ -430,8 +434,11 @@ fn apply_special(person: &mut Person) {
             person.given = ["Maximiliana", "Hephzibah", "Konstantina", "Wilhelmina"]
                 .map(str::to_owned)
                 .to_vec();
+            person.sex = Sex::Female;
+            person.origin = &ORIGINS[EUROPEAN];
         }
         Special::FourByte => {
+            person.origin = &ORIGINS[ORIGINS.len() - 1];
             person.family = "𠮷田".to_owned();
             person.given = vec!["蓮𩸽".to_owned()];
         }
@@ -443,7 +450,8 @@ fn apply_special(person: &mut Person) {
             person.family = "Al-Masri".to_owned();
             person.given = vec!["Yousef".to_owned()];
             person.sex = Sex::Male;
-            person.language = ("ar", "Arabic");
+            person.origin = &ORIGINS[ARABIC];
+            person.language = person.origin.language;
         }
         Special::Newborn => person.given.clear(),
         Special::None | Special::BirthYear | Special::Deceased => {}

@@ -25,7 +25,7 @@ impl Course<'_> {
             _ => 0.55,
         };
         let season = flu_season(day);
-        self.last.flu_year < season && self.vaccinates > 0.25 && self.rng.chance(share)
+        self.last.flu_year < season && self.vaccinates > 0.3 && self.rng.chance(share)
     }
 
     /// Gives what is due.
@@ -268,7 +268,7 @@ impl Course<'_> {
             } else {
                 "Ejection fraction 60 %, no wall motion abnormality."
             };
-            self.imaging(visit, p::ECHOCARDIOGRAM, ("", ""), 6, text);
+            self.imaging(visit, p::ECHOCARDIOGRAM, ("34552-0", "Cardiac 2D echo panel"), 6, text);
         }
         if is_heart && self.rng.chance(0.12) {
             let (coded, text) = *self.rng.pick(&[
@@ -398,7 +398,12 @@ impl Course<'_> {
             j.text("status", "final");
             j.array("category", |j| {
                 j.item(|j| {
-                    j.one("coding", |j| j.coding(system::LOINC, "LP29684-5", "Radiology"));
+                    let (code, display) = if coded.0 == p::ECHOCARDIOGRAM.0 {
+                        ("LP29708-2", "Cardiology")
+                    } else {
+                        ("LP29684-5", "Radiology")
+                    };
+                    j.one("coding", |j| j.coding(system::LOINC, code, display));
                 });
             });
             j.concept_text("code", (system::LOINC, loinc.0, loinc.1), coded.2);
@@ -454,7 +459,7 @@ impl Course<'_> {
         let patient = self.bundle.patient();
         let reason = visit.diagnoses.first().copied();
         visit.note.plan.push(format!("{}.", coded.2));
-        self.bundle.add("ServiceRequest", 's', "us-core-servicerequest", |j| {
+        let order = self.bundle.add("ServiceRequest", 's', "us-core-servicerequest", |j| {
             j.identifiers("referral", format_args!("R{}", visit.encounter));
             j.text("status", if is_done { "completed" } else { "active" });
             j.text("intent", "order");
@@ -481,6 +486,11 @@ impl Course<'_> {
                 });
             }
         });
+        let seen = visit.at.day.plus(self.rng.range(15, 50) as i32).working();
+        let is_alive = self.person.death.is_none_or(|death| death > seen);
+        if is_done && is_alive {
+            self.write_consult(specialist, coded.2, seen, order, reason.map(|(_, text)| text));
+        }
     }
 
     fn smoking_status(&mut self, visit: &Visit) {

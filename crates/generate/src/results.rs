@@ -6,11 +6,11 @@
 use std::fmt::Write as _;
 
 use crate::PracticeKind;
-use crate::body::round;
+use crate::body::{Draw, round};
 use crate::bundle::{Ref, system};
 use crate::course::Course;
 use crate::day::{At, Day};
-use crate::foundation::{LABORATORY, PRACTICE};
+use crate::foundation::{LABORATORY, PRACTICE, staff_name};
 use crate::json::{Json, push_decimal};
 use crate::tables::labs::{self, ANALYTES, Analyte, AnalyteRow, Panel};
 use crate::tables::problems::Chronic;
@@ -282,7 +282,9 @@ impl Course<'_> {
             self.last.lipid = Some(day);
             self.panel(visit, &labs::LIPID);
         }
-        if self.treats(Chronic::Hypothyroidism) && overdue(self.last.thyroid, day, 150) {
+        if self.treats(Chronic::Hypothyroidism)
+            && overdue(self.last.thyroid, day, if self.steps.thyroid < 3 { 45 } else { 300 })
+        {
             self.last.thyroid = Some(day);
             self.panel(visit, &labs::TSH);
         }
@@ -334,6 +336,10 @@ impl Course<'_> {
         finding: impl Fn(Analyte) -> Option<bool>,
     ) {
         let day = visit.at.day;
+        if !panel.in_house && day >= self.practice.today {
+            self.write_pending(visit, panel);
+            return;
+        }
         let is_child = day.age(self.person.birth) < 18;
         let influence = self.influence(day);
         let taken = visit.at.plus(15);
@@ -341,30 +347,41 @@ impl Course<'_> {
         let performer = if panel.in_house { PRACTICE } else { LABORATORY };
         let report = self.bundle.reserve("DiagnosticReport", 'r');
         let mut results: Vec<(Ref, &'static str)> = Vec::with_capacity(panel.analytes.len());
-        let mut abnormal = String::new();
-        let mut ldl = 0;
+        let mut noted = String::new();
+        let draw = Draw::new(&mut self.rng);
         for analyte in panel.analytes {
             let row = &ANALYTES[*analyte as usize];
+            let range = self.range(row, day);
             if is_child && *analyte == Analyte::Egfr {
                 continue;
             }
             let own = match finding(*analyte) {
                 Some(present) => self.finding(visit, row, present, taken, issued),
                 None => {
-                    let scaled = self.body.value(*analyte, day, &influence, &mut self.rng);
-                    if *analyte == Analyte::Ldl {
-                        ldl = scaled;
+                    let scaled = self.body.value(*analyte, day, &influence, &draw, &mut self.rng);
+                    match analyte {
+                        Analyte::Ldl => visit.note.ldl = Some(scaled),
+                        Analyte::HemoglobinA1c => visit.note.a1c = Some(scaled),
+                        _ => {}
                     }
-                    note_value(&mut abnormal, row, scaled, self.person.is_female());
+                    let code = interpretation(row, range, scaled).0;
+                    if code != "N" || panel.analytes.len() == 1 {
+                        note_value(&mut noted, row, scaled, code, panel.analytes.len() == 1);
+                    }
                     self.quantity_result(visit, row, scaled, taken, issued)
                 }
             };
             results.push((own, row.name));
         }
-        self.remember(visit, panel, ldl);
         let patient = self.bundle.patient();
-        let conclusion = if abnormal.is_empty() { "within range".to_owned() } else { abnormal };
-        visit.note.results.push(format!("{} {conclusion}", panel.name));
+        let line = match (panel.analytes.len(), noted.is_empty()) {
+            (1, _) => noted,
+            (_, true) => format!("{} within range", panel.name),
+            (_, false) => format!("{}: {noted}", panel.name),
+        };
+        if !line.is_empty() {
+            visit.note.results.push(line);
+        }
         self.bundle.put(report, "us-core-diagnosticreport-lab", |j| {
             j.identifiers("accession", format_args!("{report}"));
             j.text("status", "final");
@@ -388,15 +405,35 @@ impl Course<'_> {
         });
     }
 
-    /// Values on which treatment is decided are kept for the visit.
-    fn remember(&mut self, visit: &mut Visit, panel: &'static Panel, ldl: i64) {
-        let day = visit.at.day;
-        let influence = self.influence(day);
-        if std::ptr::eq(panel, &raw const labs::A1C) {
-            visit.note.a1c = Some(round(self.body.a1c(day, &influence) * 10.0));
-        }
-        if std::ptr::eq(panel, &raw const labs::LIPID) {
-            visit.note.ldl = Some(ldl);
+    /// A laboratory order of today, whose result is not back.
+    fn write_pending(&mut self, visit: &mut Visit, panel: &'static Panel) {
+        let patient = self.bundle.patient();
+        visit.note.results.push(format!("{} sent", panel.name));
+        self.bundle.add("ServiceRequest", 's', "us-core-servicerequest", |j| {
+            j.text("status", "active");
+            j.text("intent", "order");
+            let laboratory = (system::SNOMED, "108252007", "Laboratory procedure (procedure)");
+            j.concepts_text("category", laboratory, "Laboratory");
+            j.text("priority", "routine");
+            j.concept_text("code", (system::LOINC, panel.loinc, panel.display), panel.name);
+            j.reference("subject", patient);
+            j.reference("encounter", visit.encounter);
+            j.time("occurrenceDateTime", visit.at.plus(15));
+            j.time("authoredOn", visit.at.plus(14));
+            let who = Ref::Fixed("Practitioner", visit.provider.id);
+            j.reference_named("requester", who, &staff_name(visit.provider));
+            j.array("performer", |j| {
+                j.item(|j| j.format("reference", format_args!("{LABORATORY}")));
+            });
+        });
+    }
+
+    /// The reference range of `row` for this patient on `day`.
+    fn range(&self, row: &AnalyteRow, day: Day) -> (Option<i64>, Option<i64>) {
+        let child = labs::CHILD_RANGES.iter().find(|(loinc, _, _)| *loinc == row.loinc);
+        match child {
+            Some((_, low, high)) if day.age(self.person.birth) < 12 => (Some(*low), Some(*high)),
+            _ => row.range[usize::from(!self.person.is_female())],
         }
     }
 
@@ -410,8 +447,8 @@ impl Course<'_> {
     ) -> Ref {
         let patient = self.bundle.patient();
         let performer = LABORATORY;
-        let (low, high) = row.range[usize::from(!self.person.is_female())];
-        let code = interpretation(row, scaled, self.person.is_female());
+        let (low, high) = self.range(row, visit.at.day);
+        let code = interpretation(row, (low, high), scaled);
         self.bundle.add("Observation", 'o', "us-core-observation-lab", |j| {
             observation_start(j, "laboratory", "Laboratory", (row.loinc, row.display));
             j.reference("subject", patient);
@@ -497,8 +534,11 @@ pub(crate) fn observation_context(j: &mut Json, patient: Ref, visit: &Visit, at:
 }
 
 /// Code and display of v3 ObservationInterpretation.
-fn interpretation(row: &AnalyteRow, scaled: i64, is_female: bool) -> (&'static str, &'static str) {
-    let (low, high) = row.range[usize::from(!is_female)];
+fn interpretation(
+    row: &AnalyteRow,
+    (low, high): (Option<i64>, Option<i64>),
+    scaled: i64,
+) -> (&'static str, &'static str) {
     let (too_low, too_high) = row.critical;
     if too_low.is_some_and(|bound| scaled < bound) {
         ("LL", "Critical low")
@@ -513,15 +553,14 @@ fn interpretation(row: &AnalyteRow, scaled: i64, is_female: bool) -> (&'static s
     }
 }
 
-fn note_value(text: &mut String, row: &AnalyteRow, scaled: i64, is_female: bool) {
-    let (code, _) = interpretation(row, scaled, is_female);
-    if code == "N" {
-        return;
-    }
+fn note_value(text: &mut String, row: &AnalyteRow, scaled: i64, code: &str, is_single: bool) {
     if !text.is_empty() {
         text.push_str(", ");
     }
     let _ = write!(text, "{} ", row.name);
     push_decimal(text, scaled, row.places);
-    let _ = write!(text, " {} ({code})", row.unit);
+    let _ = write!(text, " {}", row.unit);
+    if code != "N" || !is_single {
+        let _ = write!(text, " ({code})");
+    }
 }

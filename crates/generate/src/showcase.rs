@@ -32,6 +32,10 @@ pub struct Curated {
     pub adherence: i64,
     /// Standard deviations of weight above the median.
     pub weight_z: f64,
+    /// Standard deviations of blood sugar from the usual.
+    pub sugar_z: f64,
+    /// How hard disease is on this one, 0 to 1.
+    pub severity: f64,
     /// Weeks between visits, 0 for the usual.
     pub every_weeks: i32,
 }
@@ -68,6 +72,8 @@ pub static CURATED: [Curated; 6] = [
         allergies: &[1, 8],
         adherence: 80,
         weight_z: 1.1,
+        sugar_z: 0.9,
+        severity: 0.8,
         every_weeks: 5,
     },
     Curated {
@@ -90,6 +96,8 @@ pub static CURATED: [Curated; 6] = [
         allergies: &[0],
         adherence: 95,
         weight_z: -0.3,
+        sugar_z: 0.0,
+        severity: 0.3,
         every_weeks: 13,
     },
     Curated {
@@ -112,6 +120,8 @@ pub static CURATED: [Curated; 6] = [
         allergies: &[4],
         adherence: 55,
         weight_z: 1.6,
+        sugar_z: 2.3,
+        severity: 0.7,
         every_weeks: 9,
     },
     Curated {
@@ -133,6 +143,8 @@ pub static CURATED: [Curated; 6] = [
         allergies: &[10, 14],
         adherence: 85,
         weight_z: 0.1,
+        sugar_z: -0.4,
+        severity: 0.7,
         every_weeks: 20,
     },
     Curated {
@@ -148,7 +160,9 @@ pub static CURATED: [Curated; 6] = [
         problems: &[(Chronic::Eczema, 7), (Chronic::Asthma, 4), (Chronic::AllergicRhinitis, 3)],
         allergies: &[9, 12],
         adherence: 90,
-        weight_z: -0.2,
+        weight_z: 0.5,
+        sugar_z: 0.0,
+        severity: 0.6,
         every_weeks: 26,
     },
     Curated {
@@ -170,6 +184,8 @@ pub static CURATED: [Curated; 6] = [
         allergies: &[],
         adherence: 90,
         weight_z: 0.7,
+        sugar_z: 0.6,
+        severity: 0.4,
         every_weeks: 0,
     },
 ];

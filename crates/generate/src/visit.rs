@@ -9,6 +9,8 @@ use crate::course::Course;
 use crate::day::{At, Day};
 use crate::foundation::{OFFICE, PRACTICE, ROOMS, staff_name};
 use crate::note::Note;
+use crate::tables::drugs::PREDNISONE;
+use crate::tables::labs;
 use crate::tables::problems::{ACUTE, Acute, Bedside, Chronic};
 use crate::tables::procedures::{AESTHETICS, Aesthetic, SUTURE};
 use crate::tables::staff::{NURSES, Staff};
@@ -203,12 +205,23 @@ impl Course<'_> {
         if acute.snomed.0 == "284549007" {
             self.procedure(visit, SUTURE, "1 % lidocaine, four 5-0 nylon sutures, dressing.");
         }
+        if acute.icd.0 == "R53.83" {
+            self.panel(visit, &labs::BLOOD_COUNT);
+            self.panel(visit, &labs::TSH);
+            self.panel(visit, &labs::BASIC);
+        }
+        let is_wheezing = self.treats(Chronic::Asthma) || self.treats(Chronic::Copd);
+        let in_chest = matches!(acute.icd.0, "J20.9" | "J10.1");
+        if is_wheezing && in_chest && visit.at.day.age(self.person.birth) >= 12 {
+            self.prescribe_course(visit, &PREDNISONE, condition, acute.text);
+        }
         self.prescribe_acute(visit, acute, condition);
+        self.perhaps_admit(visit, acute, condition);
     }
 
     /// The Encounter and, for a booking, its Appointment.
     fn write_encounter(&mut self, visit: &Visit, status: &str, booking: Option<Booking>) {
-        let appointment = booking.map(|booking| self.write_appointment(&booking));
+        let appointment = booking.map(|booking| self.write_appointment(&booking, visit.kind));
         let end = visit.at.plus(visit.minutes);
         let by_video = matches!(visit.kind, Kind::Video);
         let room = ROOMS[(visit.at.minute / 20) as usize % ROOMS.len()];
@@ -277,7 +290,12 @@ impl Course<'_> {
             return;
         }
         if !matches!(booking.status, "arrived" | "checked-in") {
-            self.write_appointment(&booking);
+            let kind = match self.kind_of_booking(booking.day) {
+                // Nobody knows next week's illness.
+                Kind::Acute(_) if booking.day > self.practice.today => Kind::Well,
+                kind => kind,
+            };
+            self.write_appointment(&booking, kind);
             return;
         }
         let kind = self.kind_of_booking(booking.day);

@@ -156,6 +156,18 @@ pub static ANALYTES: [AnalyteRow; ANALYTE_COUNT] = [
     row(Analyte::Lead, ("77307-7", "Lead [Mass/volume] in Venous blood"), "Lead", ("ug/dL", "µg/dL", 1), (X, 34), (X, 34), (X, 450)),
 ];
 
+/// Ranges of children below 12: LOINC code, low, high, scaled as in the row.
+pub static CHILD_RANGES: &[(&str, i64, i64)] = &[
+    ("6690-2", 50, 150),
+    ("789-8", 380, 530),
+    ("718-7", 110, 145),
+    ("4544-3", 330, 430),
+    ("787-2", 73, 95),
+    ("777-3", 150, 450),
+    ("2160-0", 20, 80),
+    ("6768-6", 110, 420),
+];
+
 /// Tests that are ordered and reported together.
 #[derive(Debug)]
 pub struct Panel {

@@ -413,6 +413,17 @@ pub const ORIGINS: &[Origin] = &[
         language: ENGLISH,
         prefers_language: 100,
     },
+    Origin {
+        weight: 1,
+        families: &["Fujimoto", "Hayashi", "Ishikawa", "Kimura", "Nakamura", "Sato", "Suzuki", "Tanaka", "Watanabe"],
+        female: &["Akiko", "Emi", "Hanako", "Keiko", "Midori", "Naoko", "Sakura", "Yuki"],
+        male: &["Daichi", "Haruto", "Hiroshi", "Kenji", "Makoto", "Ren", "Takashi", "Yuto"],
+        race: ASIAN,
+        race_detail: ("2039-6", "Japanese"),
+        hispanic: false,
+        language: ("ja", "Japanese"),
+        prefers_language: 40,
+    },
 ];
 
 /// Middle names in English use.
