@@ -1,4 +1,4 @@
-//! Nanoseconds per evaluation of common expressions.
+//! Nanoseconds per evaluation of common expressions, the best of several batches.
 //!
 //! `cargo run --release -p fhirpath --example speed`
 
@@ -27,7 +27,8 @@ const OBSERVATION: &str = r#"{"resourceType":"Observation","id":"o1","status":"f
     "effectiveDateTime":"2024-01-01T00:00:00Z","issued":"2024-01-01T00:00:00Z",
     "valueQuantity":{"value":70.5,"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}}"#;
 
-const RUNS: u32 = 200_000;
+const BATCHES: u32 = 40;
+const RUNS_PER_BATCH: u32 = 5_000;
 
 fn main() {
     let cases = [
@@ -46,11 +47,14 @@ fn main() {
         let doc = Doc::parse(json).expect("the JSON is ours");
         let expr = Expr::compile(text, TypeId::by_name(ty)).expect("the expression is ours");
         let env = Env::new(0);
-        let started = Instant::now();
-        for _ in 0..RUNS {
-            black_box(expr.eval(black_box(doc.root()), &env).expect("it evaluates"));
+        let mut best_ns = u128::MAX;
+        for _ in 0..BATCHES {
+            let started = Instant::now();
+            for _ in 0..RUNS_PER_BATCH {
+                black_box(expr.eval(black_box(doc.root()), &env).expect("it evaluates"));
+            }
+            best_ns = best_ns.min(started.elapsed().as_nanos() / u128::from(RUNS_PER_BATCH));
         }
-        let ns = started.elapsed().as_nanos() / u128::from(RUNS);
-        println!("{ns:>7} ns  {text}");
+        println!("{best_ns:>7} ns  {text}");
     }
 }

@@ -16,6 +16,7 @@ use crate::parser::parse;
 pub struct Expr {
     code: Code,
     text: Box<str>,
+    context: Option<TypeId>,
 }
 
 impl Expr {
@@ -34,7 +35,7 @@ impl Expr {
         options: Options,
     ) -> Result<Self, Error> {
         let code = compile(&parse(text)?, context, options)?;
-        Ok(Self { code, text: text.into() })
+        Ok(Self { code, text: text.into(), context })
     }
 
     /// The text that was compiled.
@@ -48,7 +49,15 @@ impl Expr {
     /// Shape: 0..n items in order.
     /// Errors: execution.
     pub fn eval<'a>(&'a self, root: Node<'a>, env: &Env<'_, 'a>) -> Result<Vec<Item<'a>>, Error> {
-        self.eval_item(&Item::root(root), env)
+        // Mostly the resource is of the type that the expression was compiled for.
+        let expected = self
+            .context
+            .filter(|ty| root.get("resourceType").and_then(Node::as_plain_str) == Some(ty.name()));
+        let context = match expected {
+            Some(ty) => Item::Node { node: root, sibling: None, ty },
+            None => Item::root(root),
+        };
+        self.eval_item(&context, env)
     }
 
     /// The result for an item; an element of known type is [`Item::element`].

@@ -40,7 +40,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             } else {
                 Quantity::new(Decimal::ZERO, unit.clone())
             };
-            converted = wanted.add(quantity).map(|q| Item::Quantity(Box::new(q)));
+            converted = quantity.convert_to(&wanted).map(|q| Item::Quantity(Box::new(q)));
         }
         if ask {
             out.push(Item::Boolean(converted.is_some()));
@@ -60,10 +60,7 @@ fn convert<'a>(target: F, value: &Item<'a>) -> Option<Item<'a>> {
         F::ToDate => match value {
             Item::Date(date) => Some(Item::Date(*date)),
             Item::DateTime(value) => Some(Item::Date(value.date)),
-            Item::String(text) => {
-                let date = text.split('T').next().unwrap_or_default();
-                DateTime::parse(text).and_then(|_| Date::parse(date)).map(Item::Date)
-            }
+            Item::String(text) => Date::parse(text).map(Item::Date),
             _ => None,
         },
         F::ToDateTime => match value {

@@ -37,6 +37,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 }
                 Ok(true)
             }),
+            F::CheckModifiers => self.check_modifiers(call, scope, out),
             F::ConformsTo => self.conforms_to(call, scope, out),
             F::MemberOf => self.member_of(call, scope, out),
             F::HtmlChecks => {
@@ -79,6 +80,33 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         })?;
         if ask {
             out.push(Item::Boolean(found));
+        }
+        Ok(())
+    }
+
+    /// Passes the input on, unless one of its modifier extensions is not among those named.
+    fn check_modifiers(
+        &mut self,
+        call: &Call<'a>,
+        scope: Scope<'_, 'a>,
+        out: &mut Items<'a>,
+    ) -> Result<(), Error> {
+        let mut understood = Vec::with_capacity(call.args.len());
+        for arg_idx in 0..call.args.len() {
+            understood.extend(self.text_argument(call, arg_idx, scope)?);
+        }
+        let start = out.len();
+        self.input(call, scope, out)?;
+        for item in &out[start..] {
+            let Some(node) = item.node() else { continue };
+            for extension in node.list("modifierExtension") {
+                self.meter.charge(1)?;
+                let url = extension.get("url").and_then(Node::as_str).unwrap_or_default();
+                if !understood.contains(&url) {
+                    let text = format!("the modifier extension {url} is not understood");
+                    return Err(Error::execution(call.position, text));
+                }
+            }
         }
         Ok(())
     }

@@ -270,6 +270,9 @@ fn arithmetic<'a>(
         }
         (Item::Date(_) | Item::DateTime(_) | Item::Time(_), Item::Quantity(duration)) => {
             let span = span(op, duration).ok_or_else(unfit)?;
+            if matches!(x, Item::Time(_)) && !is_clock_unit(&duration.unit) {
+                return Err(unfit());
+            }
             Ok(match x {
                 Item::Date(date) => date.add(span).map(Item::Date),
                 Item::DateTime(value) => value.add(span).map(Item::DateTime),
@@ -315,6 +318,11 @@ fn quantities<'a>(op: BinaryOp, x: &Quantity<'a>, y: &Quantity<'a>) -> Option<Op
         _ => return None,
     };
     Some(value.map(|q| Item::Quantity(Box::new(q))))
+}
+
+/// Whether a time of day can be moved by this unit.
+fn is_clock_unit(unit: &str) -> bool {
+    matches!(unit, "hour" | "minute" | "second" | "millisecond" | "h" | "min" | "s" | "ms")
 }
 
 /// The step that a duration makes, its sign turned for a subtraction.
