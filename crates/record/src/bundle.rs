@@ -22,6 +22,8 @@ use crate::write::{Integrity, Mode, Op, What, write};
 
 /// Most entries of a batch or transaction.
 pub const ENTRIES_MAX: usize = 10_000;
+/// Most entries of a Bundle that is imported from a file: one patient's whole life is one Bundle.
+pub const IMPORT_ENTRIES_MAX: usize = 200_000;
 
 /// What an entry asks for.
 pub(crate) enum Task<'a> {
@@ -35,7 +37,7 @@ pub(crate) enum Task<'a> {
 /// wrong with the Bundle itself.
 pub(crate) fn bundle(record: &Record, ctx: &Ctx, body: &Doc, ret: Return) -> Result<Outcome> {
     let root = body.root();
-    let entries = entries(root)?;
+    let entries = entries(root, ENTRIES_MAX)?;
     let kind = root.str("type").unwrap_or_default();
     let (kind, responses) = match kind.as_ref() {
         "transaction" => {
@@ -60,7 +62,7 @@ pub(crate) fn bundle(record: &Record, ctx: &Ctx, body: &Doc, ret: Return) -> Res
 }
 
 /// The entries of a Bundle, its own structure checked; resources are checked where they are used.
-pub(crate) fn entries(root: Node<'_>) -> Result<Vec<Node<'_>>> {
+pub(crate) fn entries(root: Node<'_>, entries_max: usize) -> Result<Vec<Node<'_>>> {
     let rt = crate::prepare::resource_type_of(root)?;
     if rt != ResourceType::BUNDLE {
         let text = format!("a {rt} where a Bundle is expected");
@@ -71,8 +73,8 @@ pub(crate) fn entries(root: Node<'_>) -> Result<Vec<Node<'_>>> {
     if list.kind() != JsonKind::Array {
         return Err(Error::at(Kind::Structure, "Bundle.entry", "Bundle.entry is an array"));
     }
-    if list.len() > ENTRIES_MAX {
-        let text = format!("a Bundle may have {ENTRIES_MAX} entries, this one has {}", list.len());
+    if list.len() > entries_max {
+        let text = format!("a Bundle may have {entries_max} entries, this one has {}", list.len());
         return Err(Error::at(Kind::TooMany, "Bundle.entry", text));
     }
     let entries: Vec<Node<'_>> = list.items().collect();

@@ -14,7 +14,7 @@ use fhir::date::PartialDate;
 use fhir::json::{Doc, Node};
 use fhir_tables::ResourceType;
 
-use crate::bundle::{answer, batch, entries, transaction};
+use crate::bundle::{IMPORT_ENTRIES_MAX, answer, batch, entries, transaction};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::prepare::resource_type_of;
@@ -37,9 +37,9 @@ pub(crate) fn import(
         _ => "".into(),
     };
     let responses = match kind.as_ref() {
-        "transaction" => transaction(record, ctx, &entries(root)?, &mode)?,
+        "transaction" => transaction(record, ctx, &entries(root, IMPORT_ENTRIES_MAX)?, &mode)?,
         "batch" => {
-            let entries = entries(root)?;
+            let entries = entries(root, IMPORT_ENTRIES_MAX)?;
             match transaction(record, ctx, &entries, &mode) {
                 Ok(responses) => responses,
                 Err(e) if e.kind == Kind::Unavailable => return Err(e),
@@ -47,7 +47,7 @@ pub(crate) fn import(
             }
         }
         "collection" | "searchset" => {
-            let entries = entries(root)?;
+            let entries = entries(root, IMPORT_ENTRIES_MAX)?;
             let ops = entries.iter().enumerate().map(|(idx, entry)| {
                 let node = entry.get("resource").ok_or_else(|| no_resource(idx))?;
                 let full_url = entry.str("fullUrl").map(|url| url.into_owned());
@@ -56,7 +56,7 @@ pub(crate) fn import(
             together_or_alone(record, ctx, ops.collect(), &mode)?
         }
         "history" => {
-            let entries = entries(root)?;
+            let entries = entries(root, IMPORT_ENTRIES_MAX)?;
             let ops = entries
                 .iter()
                 .enumerate()
