@@ -368,6 +368,10 @@ impl Course<'_> {
 
     fn review_pressure(&mut self, visit: &mut Visit) {
         let Some((systolic, diastolic)) = visit.note.pressure else { return };
+        let is_recent = self.practice.today.0 - visit.at.day.0 < 400;
+        if is_recent && self.body.adherence > 0.75 {
+            self.home_readings(visit.at.day);
+        }
         let is_high = systolic >= 140 || diastolic >= 90;
         let known = self.known[Chronic::Hypertension as usize].expect("treated, so known");
         let reason = Some((known.condition, "Essential hypertension"));

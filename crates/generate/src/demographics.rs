@@ -269,7 +269,8 @@ fn names(j: &mut Json, person: &Person) {
                 j.array("given", |j| j.text_item("يوسف"));
             });
         }
-        if person.index % 29 == 3 && person.is_female() && person.special == Special::None {
+        let has_married = person.role == Role::Partner && person.is_female();
+        if has_married && person.index % 9 == 4 && person.special == Special::None {
             j.item(|j| {
                 j.text("use", "maiden");
                 j.text("family", person.origin.families[(person.index % 7) as usize]);

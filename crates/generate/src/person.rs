@@ -162,7 +162,7 @@ pub fn person(options: &Options, today: Day, index: u64) -> Person {
     if person.role != Role::Alone {
         for idx in (0..4).filter(|idx| *idx != slot) {
             let relative = member(options, today, first + idx as u64, &household);
-            if relative.role != Role::Alone {
+            if relative.role != Role::Alone && relative.death.is_none() {
                 person.household.push(Relative {
                     index: relative.index,
                     sex: relative.sex,

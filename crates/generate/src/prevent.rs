@@ -49,6 +49,12 @@ impl Course<'_> {
             let vaccine = if flu_season(day) >= 2024 { &v::FLU3 } else { &v::FLU4 };
             self.vaccine(visit, vaccine, None);
         }
+        let declines =
+            in_season && due && self.vaccinates < 0.1 && matches!(visit.kind, Kind::Well);
+        if declines && is_old_enough {
+            self.last.flu_year = flu_season(day);
+            self.declined_vaccine(visit);
+        }
         let covid = match day.0 - Day::from_ymd(2021, 3, 1).0 {
             ..0 => None,
             0..940 => Some(&v::COVID),
@@ -154,6 +160,23 @@ impl Course<'_> {
                     j.integer("seriesDosesPositiveInt", series);
                 });
             }
+        });
+    }
+
+    /// An influenza vaccine that was offered and not wanted.
+    fn declined_vaccine(&mut self, visit: &mut Visit) {
+        let patient = self.bundle.patient();
+        visit.note.plan.push("Influenza vaccine declined after discussion.".to_owned());
+        let vaccine = if flu_season(visit.at.day) >= 2024 { &v::FLU3 } else { &v::FLU4 };
+        self.bundle.add("Immunization", 'i', "us-core-immunization", |j| {
+            j.text("status", "not-done");
+            let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+            j.concept("statusReason", system, "PATOBJ", "patient objection");
+            j.concept("vaccineCode", system::CVX, vaccine.cvx, vaccine.display);
+            j.reference("patient", patient);
+            j.reference("encounter", visit.encounter);
+            j.time("occurrenceDateTime", visit.at.plus(6));
+            j.boolean("primarySource", true);
         });
     }
 

@@ -75,6 +75,8 @@ const HEAD: Vital = Vital {
     places: 1,
 };
 
+const PRESSURE: (&str, &str) = ("85354-9", "Blood pressure panel with all children optional");
+
 impl Course<'_> {
     /// Measures what a visit of this kind measures; `fever` in tenths of a degree Celsius.
     pub(crate) fn measure_vitals(&mut self, visit: &mut Visit, fever: i64) {
@@ -184,21 +186,34 @@ impl Course<'_> {
     fn blood_pressure(&mut self, visit: &Visit, at: At, systolic: i64, diastolic: i64) {
         let patient = self.bundle.patient();
         self.bundle.add("Observation", 'o', "us-core-blood-pressure", |j| {
-            let code = ("85354-9", "Blood pressure panel with all children optional");
-            observation_start(j, "vital-signs", "Vital Signs", code);
+            observation_start(j, "vital-signs", "Vital Signs", PRESSURE);
             observation_context(j, patient, visit, at);
-            j.array("component", |j| {
-                for (code, display, value) in [
-                    ("8480-6", "Systolic blood pressure", systolic),
-                    ("8462-4", "Diastolic blood pressure", diastolic),
-                ] {
-                    j.item(|j| {
-                        j.concept("code", system::LOINC, code, display);
-                        j.object("valueQuantity", |j| j.quantity(value, 0, "mmHg", "mm[Hg]"));
-                    });
-                }
-            });
+            pressure_components(j, systolic, diastolic);
         });
+    }
+
+    /// Blood pressure that the patient measured in the days before a visit.
+    pub(crate) fn home_readings(&mut self, visit_day: Day) {
+        let patient = self.bundle.patient();
+        for days in [9, 6, 2] {
+            let day = visit_day.plus(-days);
+            if day < self.start {
+                continue;
+            }
+            let influence = self.influence(day);
+            let (systolic, diastolic) = self.body.pressure(day, &influence, &mut self.rng);
+            let at = day.at(7 * 60 + self.rng.range(0, 90) as u16);
+            self.bundle.add("Observation", 'o', "us-core-blood-pressure", |j| {
+                observation_start(j, "vital-signs", "Vital Signs", PRESSURE);
+                j.reference("subject", patient);
+                j.time("effectiveDateTime", at);
+                j.one("performer", |j| {
+                    j.format("reference", format_args!("{patient}"));
+                    j.text("display", "Measured at home");
+                });
+                pressure_components(j, systolic - 3, diastolic - 2);
+            });
+        }
     }
 
     /// Laboratory tests of a preventive visit.
@@ -412,7 +427,7 @@ impl Course<'_> {
         self.bundle.add("ServiceRequest", 's', "us-core-servicerequest", |j| {
             j.text("status", "active");
             j.text("intent", "order");
-            let laboratory = (system::SNOMED, "108252007", "Laboratory procedure (procedure)");
+            let laboratory = (system::SNOMED, "108252007", "Laboratory procedure");
             j.concepts_text("category", laboratory, "Laboratory");
             j.text("priority", "routine");
             j.concept_text("code", (system::LOINC, panel.loinc, panel.display), panel.name);
@@ -503,6 +518,20 @@ impl Course<'_> {
             j.one("referenceRange", |j| j.text("text", "Negative"));
         })
     }
+}
+
+fn pressure_components(j: &mut Json, systolic: i64, diastolic: i64) {
+    j.array("component", |j| {
+        for (code, display, value) in [
+            ("8480-6", "Systolic blood pressure", systolic),
+            ("8462-4", "Diastolic blood pressure", diastolic),
+        ] {
+            j.item(|j| {
+                j.concept("code", system::LOINC, code, display);
+                j.object("valueQuantity", |j| j.quantity(value, 0, "mmHg", "mm[Hg]"));
+            });
+        }
+    });
 }
 
 /// True when never done or longer ago than `days`.

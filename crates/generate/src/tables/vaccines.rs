@@ -28,8 +28,11 @@ pub static HIB: Vaccine = v("49", "Hib (PRP-OMP)", "HI");
 /// Pneumococcus, 13-valent.
 pub static PCV13: Vaccine = v("133", "Pneumococcal conjugate PCV 13", "PC");
 /// Pneumococcus, 20-valent, from 2022.
-pub static PCV20: Vaccine =
-    v("216", "Pneumococcal conjugate PCV20, polysaccharide CRM197 conjugate, adjuvant, PF", "PX");
+pub static PCV20: Vaccine = v(
+    "216",
+    "Pneumococcal conjugate vaccine 20-valent (PCV20), polysaccharide CRM197 conjugate, adjuvant, preservative free",
+    "PX",
+);
 /// Polio.
 pub static IPV: Vaccine = v("10", "IPV", "IP");
 /// Measles, mumps, rubella.
