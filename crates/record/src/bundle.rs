@@ -58,14 +58,15 @@ pub(crate) fn bundle(record: &Record, ctx: &Ctx, body: &Doc, ret: Return) -> Res
         }
     };
     // Each commit and each read of an entry has its own leaf.
-    Ok(Outcome { response: answer(kind, ctx, &responses), is_audited: true, ..Outcome::default() })
+    let is_audited = !responses.is_empty();
+    Ok(Outcome { response: answer(kind, ctx, &responses), is_audited, ..Outcome::default() })
 }
 
 /// The entries of a Bundle, its own structure checked; resources are checked where they are used.
 pub(crate) fn entries(root: Node<'_>, entries_max: usize) -> Result<Vec<Node<'_>>> {
     let rt = crate::prepare::resource_type_of(root)?;
     if rt != ResourceType::BUNDLE {
-        let text = format!("a {rt} where a Bundle is expected");
+        let text = format!("the resource is of type {rt}; Bundle is expected");
         return Err(Error::at(Kind::Invalid, rt.name(), text));
     }
     known_members(root, "Bundle", "Bundle")?;

@@ -70,6 +70,8 @@ kinds! {
     Invariant 422 Invariant,
     /// A rule of this server.
     BusinessRule 422 BusinessRule,
+    /// A patch that is well formed and does not apply.
+    Unprocessable 422 Processing,
     /// A reference to a resource that is not here.
     Dangling 422 NotFound,
     /// A bug of ours.

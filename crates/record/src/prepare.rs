@@ -102,7 +102,7 @@ pub fn resource_type_of(node: Node<'_>) -> Result<ResourceType> {
 pub fn check(rt: ResourceType, node: Node<'_>) -> Result<()> {
     let found = resource_type_of(node)?;
     if found != rt {
-        let text = format!("a {found} where a {rt} is expected");
+        let text = format!("the resource is of type {found}; {rt} is expected");
         return Err(Error::at(Kind::Invalid, found.name(), text));
     }
     let issues = fhir::check::check_resource(node);

@@ -24,13 +24,16 @@ fn run(case: &Case) -> Vec<String> {
         store_given(&test, given);
     }
     let mut actual = Vec::new();
-    let mut last = String::new();
+    let (mut last, mut last_bundle) = (String::new(), String::new());
     for block in &case.blocks {
         match block.role {
             BlockRole::Given => {}
             BlockRole::When => {
                 test.world.tick();
-                last = send(&test, &block.text, &last);
+                last = send(&test, &block.text, &last_bundle);
+                if last.contains("\"link\":") {
+                    last_bundle = last.clone();
+                }
             }
             BlockRole::Then => actual.push(masked(&last)),
             BlockRole::Check => actual.push(checks(&test, &block.text)),
@@ -138,11 +141,49 @@ fn rendered(response: &Response) -> String {
     out
 }
 
+/// JSON with what fits on a line on one line; an OperationOutcome as a line per issue.
 fn pretty(body: &str) -> String {
     let doc = Doc::parse(body).unwrap_or_else(|e| panic!("{e}: {body}"));
+    if doc.root().str("resourceType").as_deref() == Some("OperationOutcome") {
+        return outcome(doc.root());
+    }
     let mut out = String::new();
-    doc.root().write_pretty(&mut out);
+    layout(doc.root(), 0, &mut out);
     out
+}
+
+fn outcome(node: Node<'_>) -> String {
+    let issues = node.list("issue").map(|issue| {
+        let text = |name: &str| issue.str(name).unwrap_or_default().into_owned();
+        let place = issue.list("expression").next().and_then(|e| e.as_str()).unwrap_or_default();
+        let place = if place.is_empty() { String::new() } else { format!(" {place}") };
+        format!("{} {}{place}: {}", text("severity"), text("code"), text("diagnostics"))
+    });
+    format!("OperationOutcome\n{}", issues.collect::<Vec<_>>().join("\n"))
+}
+
+fn layout(node: Node<'_>, level: usize, out: &mut String) {
+    const LINE_MAX: usize = 96;
+    let compact = node.to_compact();
+    if compact.len() + 2 * level <= LINE_MAX || node.is_empty() {
+        out.push_str(&compact);
+        return;
+    }
+    let is_object = node.kind() == fhir::json::Kind::Object;
+    out.push(if is_object { '{' } else { '[' });
+    let members = node.members().map(|(name, value)| (Some(name), value));
+    let items = node.items().map(|value| (None, value));
+    for (i, (name, value)) in members.chain(items).enumerate() {
+        out.push_str(if i > 0 { ",\n" } else { "\n" });
+        out.push_str(&"  ".repeat(level + 1));
+        if let Some(name) = name {
+            out.push_str(&format!("\"{name}\": "));
+        }
+        layout(value, level + 1, out);
+    }
+    out.push('\n');
+    out.push_str(&"  ".repeat(level));
+    out.push(if is_object { '}' } else { ']' });
 }
 
 /// Page tokens are replaced by `…`.

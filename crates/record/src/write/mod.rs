@@ -60,7 +60,17 @@ pub(crate) fn write(
                     return Err(placed(error, &ops[op_idx], mode));
                 }
             }
-            Err(other) => return Err(commit_error(other)),
+            Err(other) => {
+                let culprit = match &other {
+                    CommitError::Referenced { rt, id, .. } => plan.deleting(*rt, id),
+                    _ => None,
+                };
+                let error = commit_error(other);
+                return Err(match culprit {
+                    Some(op_idx) => placed(error, &ops[op_idx], mode),
+                    None => error,
+                });
+            }
         }
     }
     Err(Error::new(Kind::Conflict, "others keep changing the same resources: try again"))
@@ -102,7 +112,7 @@ fn commit_error(e: CommitError) -> Error {
                 by.iter().take(REFERRERS_MAX).map(|(rt, id)| format!("{rt}/{id}")).collect();
             let more = if by.len() > REFERRERS_MAX { ", …" } else { "" };
             let text =
-                format!("{rt}/{id} cannot be deleted: {}{more} refer to it", list.join(", "));
+                format!("{rt}/{id} cannot be deleted: referred to by {}{more}", list.join(", "));
             Error::new(Kind::Conflict, text)
         }
         CommitError::Failed(e) => e.into(),

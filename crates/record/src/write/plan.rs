@@ -51,6 +51,15 @@ pub(crate) struct Plan {
     pub owners: Vec<usize>,
 }
 
+impl Plan {
+    /// The operation that deletes `rt/id`.
+    pub fn deleting(&self, rt: ResourceType, id: &str) -> Option<usize> {
+        self.done.iter().position(|done| {
+            matches!(done, Done::Put { rt: own_rt, id: own_id, .. } if *own_rt == rt && own_id == id)
+        })
+    }
+}
+
 /// Where an operation goes.
 enum Target {
     /// A new id of ours.
