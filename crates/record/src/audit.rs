@@ -93,7 +93,7 @@ pub(crate) fn write_leaf(ctx: &Ctx, ops: &[Op<'_>], puts: &[store::Put]) -> Vec<
     }
     let (action, what) = match (ops, puts) {
         ([op], [put]) => (op.what.audit_action(), format!("{}/{}", put.rt, put.id)),
-        ([op], []) => (op.what.audit_action(), op.what.rt().name().to_owned()),
+        ([op], []) => (op.what.audit_action(), op.what.subject()),
         _ => ('E', format!("transaction of {} entries", ops.len())),
     };
     leaf(ctx, &Event { action, what, n: puts.len(), patients, status: 200 })

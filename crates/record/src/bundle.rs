@@ -140,7 +140,9 @@ pub(crate) fn batch(
     let one = |entry_idx: usize, entry: &Node<'_>| -> Result<Response> {
         match task(record, entry_idx, *entry).map_err(|e| e.within_entry(entry_idx))? {
             Task::Write(op) => {
-                let mut responses = write(record, ctx, &[op], mode)?;
+                let subject = (op.what.audit_action(), op.what.subject());
+                let mut responses = write(record, ctx, &[op], mode)
+                    .map_err(|e| record.refused(ctx, subject, e))?;
                 Ok(responses.pop().expect("one response per operation"))
             }
             Task::Read(request) => {

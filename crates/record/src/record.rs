@@ -123,21 +123,26 @@ impl Record {
     /// audited.
     pub fn execute(&self, ctx: &Ctx, request: Request) -> Result<Response> {
         let (action, what) = audit::subject(&request);
-        let event = |n, patients, status| Event { action, what, n, patients, status };
         match self.perform(ctx, request) {
             Ok(outcome) => {
                 if !outcome.is_audited {
-                    let status = outcome.response.status;
-                    let leaf = audit::leaf(ctx, &event(outcome.n, outcome.patients, status));
+                    let (status, n) = (outcome.response.status, outcome.n);
+                    let event = Event { action, what, n, patients: outcome.patients, status };
+                    let leaf = audit::leaf(ctx, &event);
                     self.inner.store.audit(leaf).map_err(Error::from)?;
                 }
                 Ok(outcome.response)
             }
-            Err(e) => {
-                let leaf = audit::leaf(ctx, &event(0, BTreeSet::new(), e.status()));
-                self.inner.store.audit(leaf).map_err(Error::from)?;
-                Err(e)
-            }
+            Err(e) => Err(self.refused(ctx, (action, what), e)),
+        }
+    }
+
+    /// Audits a refusal; gives it back, or the failure to audit it.
+    pub(crate) fn refused(&self, ctx: &Ctx, (action, what): (char, String), e: Error) -> Error {
+        let event = Event { action, what, status: e.status(), ..Event::default() };
+        match self.inner.store.audit(audit::leaf(ctx, &event)) {
+            Ok(()) => e,
+            Err(failure) => failure.into(),
         }
     }
 

@@ -79,6 +79,20 @@ impl What<'_> {
         }
     }
 
+    /// `Type/id`, `Type?query` or `Type`, for the audit log.
+    pub fn subject(&self) -> String {
+        match self {
+            What::Create { rt, .. } => rt.name().to_owned(),
+            What::Update { rt, id, .. }
+            | What::Patch { rt, id, .. }
+            | What::Delete { rt, id, .. }
+            | What::Restore { rt, id, .. } => format!("{rt}/{id}"),
+            What::UpdateWhere { rt, query, .. }
+            | What::PatchWhere { rt, query, .. }
+            | What::DeleteWhere { rt, query } => format!("{rt}?{query}"),
+        }
+    }
+
     pub fn if_match(&self) -> Option<u32> {
         match self {
             What::Update { if_match, .. }
