@@ -141,8 +141,8 @@ pub(crate) fn batch(
         match task(record, entry_idx, *entry).map_err(|e| e.within_entry(entry_idx))? {
             Task::Write(op) => {
                 let subject = (op.what.audit_action(), op.what.subject());
-                let mut responses = write(record, ctx, &[op], mode)
-                    .map_err(|e| record.refused(ctx, subject, e))?;
+                let mut responses =
+                    write(record, ctx, &[op], mode).map_err(|e| record.refused(ctx, subject, e))?;
                 Ok(responses.pop().expect("one response per operation"))
             }
             Task::Read(request) => {

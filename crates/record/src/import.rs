@@ -5,10 +5,12 @@
 //! | Bundle transaction | that transaction |
 //! | Bundle batch | its entries, in one commit when all are good, else one by one |
 //! | Bundle collection, searchset | an update per entry, or a create where there is no id; likewise |
-//! | Bundle history | the versions themselves, oldest first, with their numbers and times |
+//! | Bundle history | the versions themselves, oldest first, with their numbers and times; those that are here already are left alone |
 //! | any other resource | an update, or a create where there is no id |
 //!
 //! The answer is a response Bundle with one entry per entry, also for a single resource.
+
+use std::collections::HashSet;
 
 use fhir::date::PartialDate;
 use fhir::json::{Doc, Node};
@@ -62,10 +64,8 @@ pub(crate) fn import(
                 .enumerate()
                 .rev()
                 .map(|(idx, entry)| restored(idx, *entry).map_err(|e| e.within_entry(idx)));
-            let ops: Vec<Op<'_>> = ops.collect::<Result<_>>()?;
-            let mut responses = write(record, ctx, &ops, &mode)?;
-            responses.reverse();
-            responses.into_iter().map(Ok).collect()
+            let mode = Mode { integrity: Integrity::Tell, ..mode };
+            restore(record, ctx, ops.collect::<Result<_>>()?, &mode)?
         }
         _ => {
             let mode = Mode { in_bundle: false, ..mode };
@@ -127,6 +127,27 @@ fn together_or_alone(
         }
     }
     Ok(results.into_iter().flatten().collect())
+}
+
+/// Writes versions in their order, in as few commits as hold each resource once; the answers are
+/// in the order of the entries, which is the other way round.
+fn restore(
+    record: &Record,
+    ctx: &Ctx,
+    ops: Vec<Op<'_>>,
+    mode: &Mode,
+) -> Result<Vec<Result<Response>>> {
+    let mut responses = Vec::with_capacity(ops.len());
+    let mut rest = ops.as_slice();
+    while !rest.is_empty() {
+        let mut seen = HashSet::new();
+        let n = rest.iter().take_while(|op| seen.insert(op.what.subject())).count();
+        let (run, later) = rest.split_at(n);
+        responses.extend(write(record, ctx, run, mode)?.into_iter().map(Ok));
+        rest = later;
+    }
+    responses.reverse();
+    Ok(responses)
 }
 
 /// The operation that restores a version from an entry of a history.

@@ -232,7 +232,10 @@ impl Planner<'_> {
                     Selected::None => Ok(Target::Nothing),
                 }
             }
-            What::Restore { id, .. } => Ok(Target::At(id.clone())),
+            What::Restore { rt, id, vid, .. } => Ok(match self.snapshot.head(*rt, id)? {
+                Some(head) if head.vid >= *vid => Target::Nothing,
+                _ => Target::At(id.clone()),
+            }),
         }
     }
 
@@ -259,10 +262,6 @@ impl Planner<'_> {
     /// Errors: `Duplicate` when two operations have the same target.
     fn claim(&mut self, ops: &[Op<'_>], targets: &[Target]) -> Result<()> {
         for (op, target) in ops.iter().zip(targets) {
-            if matches!(op.what, What::Restore { .. }) {
-                self.written.insert((op.what.rt(), target_id(target).to_owned()));
-                continue;
-            }
             let id = match target {
                 Target::New(id) | Target::At(id) => id,
                 Target::Current(head) => &head.id,
