@@ -15,6 +15,7 @@ mod course;
 mod day;
 mod demographics;
 mod foundation;
+mod immunize;
 mod json;
 mod lists;
 mod note;
@@ -25,6 +26,7 @@ mod results;
 mod rng;
 mod showcase;
 mod tables;
+mod treatment;
 mod visit;
 
 use booking::Bookings;
