@@ -1,0 +1,242 @@
+//! Sessions of people: on the server, opaque, hashed at rest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use fhir::json::Value;
+use record::{Actor, Ctx, Purpose, Role, Scopes};
+
+use crate::account::{Account, number_ms};
+use crate::secret::{Digest256, Secret, digest, hex};
+use crate::vault::ItemWrite;
+use crate::{Auth, Error};
+
+const SESSIONS: &str = "auth.session";
+/// A session ends when nothing came for this long.
+pub const SESSION_IDLE_MS: i64 = 15 * 60_000;
+/// A session ends this long after login, whatever came.
+pub const SESSION_LIFE_MS: i64 = 12 * 3_600_000;
+/// How stale the stored time of last use may be.
+const TOUCH_MS: i64 = 60_000;
+
+/// A person at a browser.
+#[derive(Debug)]
+pub struct Session {
+    /// Names the session in lists; not its token.
+    pub id: String,
+    pub account_id: String,
+    pub name: String,
+    pub role: Role,
+    pub patient: Option<String>,
+    pub started_ms: i64,
+    /// Where the login came from, as far as known.
+    pub address: Option<String>,
+    last_seen_ms: AtomicI64,
+    touched_ms: AtomicI64,
+}
+
+impl Session {
+    pub fn last_seen_ms(&self) -> i64 {
+        self.last_seen_ms.load(Ordering::Relaxed)
+    }
+
+    /// The reason under which the person asks: all that the role permits.
+    pub fn ctx(&self, request_id: String, at_ms: i64, address: Option<String>) -> Ctx {
+        Ctx {
+            actor: Actor::User {
+                id: self.account_id.clone(),
+                name: self.name.clone(),
+                role: self.role,
+                patient: self.patient.clone(),
+            },
+            scopes: Scopes::all(),
+            purpose: match self.role {
+                Role::Patient => Purpose::PatientRequest,
+                Role::Biller => Purpose::Payment,
+                Role::Admin | Role::PrivacyOfficer => Purpose::Operations,
+                Role::FrontDesk | Role::Nurse | Role::Provider => Purpose::Treatment,
+            },
+            request_id,
+            at_ms,
+            address,
+        }
+    }
+
+    fn is_over(&self, now_ms: i64) -> bool {
+        now_ms >= self.last_seen_ms() + SESSION_IDLE_MS
+            || now_ms >= self.started_ms + SESSION_LIFE_MS
+    }
+}
+
+impl Auth {
+    /// Logs a person in; the secret goes into a cookie.
+    ///
+    /// Errors: as [`Auth::check_password`].
+    pub fn login(
+        &self,
+        name: &str,
+        password: &str,
+        address: Option<&str>,
+    ) -> Result<(Secret, Arc<Session>), Error> {
+        let account = match self.check_password(name, password, address) {
+            Ok(account) => account,
+            Err(error) => {
+                let event = self.event("login", false, name, address);
+                self.vault.write(Vec::new(), event)?;
+                return Err(error);
+            }
+        };
+        self.start_session(&account, address)
+    }
+
+    fn start_session(
+        &self,
+        account: &Account,
+        address: Option<&str>,
+    ) -> Result<(Secret, Arc<Session>), Error> {
+        let secret = Secret::random("vs_", &*self.world);
+        let key = digest(secret.expose());
+        let now_ms = self.now_ms();
+        let session = Arc::new(Session {
+            id: hex(&key[..8]),
+            account_id: account.id.clone(),
+            name: account.name.clone(),
+            role: account.role,
+            patient: account.patient.clone(),
+            started_ms: now_ms,
+            address: address.map(str::to_owned),
+            last_seen_ms: AtomicI64::new(now_ms),
+            touched_ms: AtomicI64::new(now_ms),
+        });
+        let event = self.event("login", true, &account.name, address);
+        self.vault.write(vec![put(&key, &session)], event)?;
+        self.sessions.put(key, Arc::clone(&session));
+        Ok((secret, session))
+    }
+
+    /// The session of this secret, if it lives; counts as use.
+    pub fn session(&self, secret: &str) -> Result<Option<Arc<Session>>, Error> {
+        let key = digest(secret);
+        let load = || self.vault.item(SESSIONS, &key)?.map(|bytes| read(&key, &bytes)).transpose();
+        let Some(session) = self.sessions.get_or_load(&key, load)? else { return Ok(None) };
+        let now_ms = self.now_ms();
+        if session.is_over(now_ms) {
+            self.end(&key, &session, "session-expired")?;
+            return Ok(None);
+        }
+        session.last_seen_ms.fetch_max(now_ms, Ordering::Relaxed);
+        if now_ms >= session.touched_ms.load(Ordering::Relaxed) + TOUCH_MS {
+            session.touched_ms.store(now_ms, Ordering::Relaxed);
+            let event = self.event("session-used", true, &session.name, None);
+            self.vault.write(vec![put(&key, &session)], event)?;
+        }
+        Ok(Some(session))
+    }
+
+    /// Ends the session of this secret, if there is one.
+    pub fn logout(&self, secret: &str) -> Result<(), Error> {
+        let key = digest(secret);
+        match self.vault.item(SESSIONS, &key)? {
+            Some(bytes) => self.end(&key, &read(&key, &bytes)?, "logout"),
+            None => Ok(()),
+        }
+    }
+
+    /// Live sessions of an account, the latest login first.
+    pub fn sessions_of(&self, account_id: &str) -> Result<Vec<Arc<Session>>, Error> {
+        let now_ms = self.now_ms();
+        let mut list = self.all_sessions()?;
+        list.retain(|(_, session)| session.account_id == account_id && !session.is_over(now_ms));
+        list.sort_by_key(|(_, session)| std::cmp::Reverse(session.started_ms));
+        Ok(list.into_iter().map(|(_, session)| session).collect())
+    }
+
+    /// Ends one session of an account by its id. False: the account has none of this id.
+    pub fn end_session(&self, account_id: &str, id: &str) -> Result<bool, Error> {
+        let mut all = self.all_sessions()?;
+        all.retain(|(_, session)| session.account_id == account_id && session.id == id);
+        for (key, session) in &all {
+            self.end(key, session, "session-ended")?;
+        }
+        Ok(!all.is_empty())
+    }
+
+    pub(crate) fn end_sessions_of(&self, account_id: &str) -> Result<(), Error> {
+        self.sessions.remove_all(|session| session.account_id == account_id);
+        let mut all = self.all_sessions()?;
+        all.retain(|(_, session)| session.account_id == account_id);
+        for (key, session) in &all {
+            self.end(key, session, "session-ended")?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is over. Call now and then.
+    pub fn sweep_sessions(&self) -> Result<usize, Error> {
+        let now_ms = self.now_ms();
+        let mut all = self.all_sessions()?;
+        all.retain(|(_, session)| session.is_over(now_ms));
+        for (key, session) in &all {
+            self.end(key, session, "session-expired")?;
+        }
+        Ok(all.len())
+    }
+
+    fn all_sessions(&self) -> Result<Vec<(Digest256, Arc<Session>)>, Error> {
+        let items = self.vault.items(SESSIONS, b"")?;
+        items
+            .iter()
+            .map(|(key, bytes)| {
+                let key = Digest256::try_from(key.as_slice()).map_err(Error::storage)?;
+                let session = match self.sessions.get(&key) {
+                    Some(live) => live,
+                    None => Arc::new(read(&key, bytes)?),
+                };
+                Ok((key, session))
+            })
+            .collect()
+    }
+
+    fn end(&self, key: &Digest256, session: &Session, action: &'static str) -> Result<(), Error> {
+        self.sessions.remove(key);
+        let write = ItemWrite { collection: SESSIONS, key: key.to_vec(), value: None };
+        let written = self.vault.write(vec![write], self.event(action, true, &session.name, None));
+        self.sessions.remove(key);
+        written
+    }
+}
+
+fn put(key: &Digest256, session: &Session) -> ItemWrite {
+    let mut value = Value::object([
+        ("account", Value::from(session.account_id.clone())),
+        ("name", Value::from(session.name.clone())),
+        ("role", Value::from(session.role.as_str())),
+        ("started_ms", Value::from(session.started_ms)),
+        ("last_seen_ms", Value::from(session.last_seen_ms())),
+    ]);
+    for (name, text) in [("patient", &session.patient), ("address", &session.address)] {
+        if let Some(text) = text {
+            value.set(name, Value::from(text.clone()));
+        }
+    }
+    let value = Some(value.to_json().into_bytes());
+    ItemWrite { collection: SESSIONS, key: key.to_vec(), value }
+}
+
+fn read(key: &Digest256, bytes: &[u8]) -> Result<Session, Error> {
+    let damaged = || Error::storage("a session item cannot be read");
+    let value = Value::parse(bytes).map_err(|_| damaged())?;
+    let text = |name| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let last_seen_ms = number_ms(value.get("last_seen_ms")).ok_or_else(damaged)?;
+    Ok(Session {
+        id: hex(&key[..8]),
+        account_id: text("account").ok_or_else(damaged)?,
+        name: text("name").ok_or_else(damaged)?,
+        role: text("role").and_then(|r| Role::parse(&r)).ok_or_else(damaged)?,
+        patient: text("patient"),
+        started_ms: number_ms(value.get("started_ms")).ok_or_else(damaged)?,
+        address: text("address"),
+        last_seen_ms: AtomicI64::new(last_seen_ms),
+        touched_ms: AtomicI64::new(last_seen_ms),
+    })
+}

@@ -1,0 +1,140 @@
+//! Where accounts, clients, sessions and tokens are kept: items in named collections.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::Error;
+
+/// One item to write; `None` removes it.
+#[derive(Clone, Debug)]
+pub struct ItemWrite {
+    pub collection: &'static str,
+    pub key: Vec<u8>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// What happened, for the audit log. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// A word such as `login`, `login-refused`, `token`, `account-created`.
+    pub action: &'static str,
+    pub ok: bool,
+    /// Account or client that it is about; the name as typed when nobody has it.
+    pub subject: String,
+    /// Where the caller is, as far as known.
+    pub address: Option<String>,
+    pub at_ms: i64,
+}
+
+/// The collections of [`crate::Auth`]. Implemented over the record, and in memory for tests and
+/// for tools without one.
+pub trait Vault: Send + Sync {
+    fn item(&self, collection: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+
+    /// All items of a collection whose key starts with `prefix`, in the order of keys.
+    fn items(
+        &self,
+        collection: &'static str,
+        prefix: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+
+    /// Writes all items and the audit leaf, or nothing; on disk when it returns.
+    fn write(&self, writes: Vec<ItemWrite>, event: Event) -> Result<(), Error>;
+}
+
+type Items = BTreeMap<(&'static str, Vec<u8>), Vec<u8>>;
+
+/// Keeps everything in memory.
+#[derive(Debug, Default)]
+pub struct MemoryVault {
+    items: Mutex<Items>,
+    events: Mutex<Vec<Event>>,
+}
+
+impl MemoryVault {
+    /// All events so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Everything that is kept, for tests that look for secrets.
+    pub fn dump(&self) -> Vec<u8> {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        items.iter().flat_map(|((_, key), value)| [key.clone(), value.clone()].concat()).collect()
+    }
+}
+
+impl Vault for MemoryVault {
+    fn item(&self, collection: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(items.get(&(collection, key.to_vec())).cloned())
+    }
+
+    fn items(
+        &self,
+        collection: &'static str,
+        prefix: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(items
+            .iter()
+            .filter(|((name, key), _)| *name == collection && key.starts_with(prefix))
+            .map(|((_, key), value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    fn write(&self, writes: Vec<ItemWrite>, event: Event) -> Result<(), Error> {
+        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        for write in writes {
+            let key = (write.collection, write.key);
+            match write.value {
+                Some(value) => items.insert(key, value),
+                None => items.remove(&key),
+            };
+        }
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        Ok(())
+    }
+}
+
+impl Vault for record::Record {
+    fn item(&self, collection: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        record::Record::items(self).get(collection, key).map_err(Error::storage)
+    }
+
+    fn items(
+        &self,
+        collection: &'static str,
+        prefix: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        const PAGE: usize = 1_000;
+        let mut all = Vec::new();
+        loop {
+            let after = all.last().map(|(key, _): &(Vec<u8>, Vec<u8>)| key.as_slice());
+            let page = record::Record::items(self)
+                .scan(collection, prefix, after, PAGE)
+                .map_err(Error::storage)?;
+            let is_last = page.len() < PAGE;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn write(&self, writes: Vec<ItemWrite>, event: Event) -> Result<(), Error> {
+        let mut ctx = record::Ctx::system(format!("auth-{}", event.action), event.at_ms);
+        ctx.address = event.address;
+        let what = format!("{} {}", event.action, event.subject);
+        let items = record::Record::items(self);
+        if writes.is_empty() {
+            let status = if event.ok { 200 } else { 401 };
+            return items.audit(&ctx, 'E', &what, status).map_err(Error::storage);
+        }
+        let changes = writes
+            .into_iter()
+            .map(|w| record::Change { collection: w.collection, key: w.key, value: w.value })
+            .collect();
+        items.commit(&ctx, &what, Vec::new(), changes).map(|_| ()).map_err(Error::storage)
+    }
+}
