@@ -41,11 +41,13 @@ pub(crate) fn bundle(record: &Record, ctx: &Ctx, body: &Doc, ret: Return) -> Res
     let kind = root.str("type").unwrap_or_default();
     let (kind, responses) = match kind.as_ref() {
         "transaction" => {
-            let mode = Mode { integrity: Integrity::Enforce, ret, in_bundle: true };
+            let mode =
+                Mode { integrity: Integrity::Enforce, ret, in_bundle: true, with: Vec::new() };
             ("transaction-response", transaction(record, ctx, &entries, &mode)?)
         }
         "batch" => {
-            let mode = Mode { integrity: Integrity::Enforce, ret, in_bundle: true };
+            let mode =
+                Mode { integrity: Integrity::Enforce, ret, in_bundle: true, with: Vec::new() };
             ("batch-response", batch(record, ctx, &entries, &mode))
         }
         other => {

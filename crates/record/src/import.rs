@@ -33,7 +33,7 @@ pub(crate) fn import(
 ) -> Result<Outcome> {
     let root = body.root();
     let integrity = if options.allow_dangling { Integrity::Tell } else { Integrity::Enforce };
-    let mode = Mode { integrity, ret: Return::Minimal, in_bundle: true };
+    let mode = Mode { integrity, ret: Return::Minimal, in_bundle: true, with: options.with };
     let kind = match resource_type_of(root)? {
         ResourceType::BUNDLE => root.str("type").unwrap_or_default(),
         _ => "".into(),
@@ -44,7 +44,7 @@ pub(crate) fn import(
             let entries = entries(root, IMPORT_ENTRIES_MAX)?;
             match transaction(record, ctx, &entries, &mode) {
                 Ok(responses) => responses,
-                Err(e) if e.kind == Kind::Unavailable => return Err(e),
+                Err(e) if e.kind == Kind::Unavailable || !mode.with.is_empty() => return Err(e),
                 Err(_) => batch(record, ctx, &entries, &mode),
             }
         }
@@ -109,6 +109,7 @@ fn together_or_alone(
     for (idx, op) in ops.into_iter().enumerate() {
         match op {
             Ok(op) => good.push(op),
+            Err(e) if !mode.with.is_empty() => return Err(e),
             Err(e) => results[idx] = Some(Err(e)),
         }
     }
@@ -118,7 +119,7 @@ fn together_or_alone(
                 results[op.entry_idx] = Some(Ok(response));
             }
         }
-        Err(e) if e.kind == Kind::Unavailable => return Err(e),
+        Err(e) if e.kind == Kind::Unavailable || !mode.with.is_empty() => return Err(e),
         Err(_) => {
             for op in good {
                 let idx = op.entry_idx;

@@ -20,11 +20,17 @@ pub struct Expected {
 }
 
 /// A change of one item; `None` removes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub collection: &'static str,
     pub key: Vec<u8>,
     pub value: Option<Vec<u8>>,
+}
+
+impl Change {
+    pub(crate) fn into_op(self) -> ItemOp {
+        ItemOp { collection: self.collection, key: self.key, value: self.value }
+    }
 }
 
 /// Reads and writes collections.
@@ -73,10 +79,7 @@ impl Items<'_> {
                 .into_iter()
                 .map(|e| Check::Item { collection: e.collection, key: e.key, value: e.value })
                 .collect(),
-            items: changes
-                .into_iter()
-                .map(|c| ItemOp { collection: c.collection, key: c.key, value: c.value })
-                .collect(),
+            items: changes.into_iter().map(Change::into_op).collect(),
             audit: vec![leaf(ctx, &event)],
             ..WriteSet::default()
         };

@@ -174,7 +174,8 @@ impl Record {
     fn change(&self, ctx: &Ctx, request: Request) -> Result<Outcome> {
         let one = |what: What<'_>, ret: Return| {
             let op = Op { entry_idx: 0, full_url: None, what };
-            let mode = Mode { integrity: Integrity::Enforce, ret, in_bundle: false };
+            let mode =
+                Mode { integrity: Integrity::Enforce, ret, in_bundle: false, with: Vec::new() };
             let mut responses = write(self, ctx, &[op], &mode)?;
             let response = responses.pop().expect("one response per operation");
             Ok(Outcome { response, is_audited: true, ..Outcome::default() })

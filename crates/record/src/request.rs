@@ -7,6 +7,8 @@ use fhir::issue::Issue;
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
 
+use crate::items::Change;
+
 /// `Prefer: handling=…`: what to do with search parameters that are not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Handling {
@@ -175,10 +177,13 @@ pub enum Request {
 }
 
 /// How [`Request::Import`] treats what it loads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ImportOptions {
     /// Store a reference to a resource that is not here, and say so in a warning.
     pub allow_dangling: bool,
+    /// Items written in the same commit, such as the progress of an import. With items there is
+    /// one commit for all or none: nothing is stored one by one.
+    pub with: Vec<Change>,
 }
 
 impl Request {

@@ -53,7 +53,10 @@ fn store_given(test: &TestRecord, given: &str) {
         entries.join(",")
     );
     let body = Doc::parse(bundle).expect("given is JSON");
-    let request = Request::Import { body, options: ImportOptions { allow_dangling: true } };
+    let request = Request::Import {
+        body,
+        options: ImportOptions { allow_dangling: true, ..ImportOptions::default() },
+    };
     let ctx = Ctx::system("given", START_MS);
     let response = test.record.execute(&ctx, request).expect("given can be imported");
     let text = response.body.expect("a Bundle");

@@ -18,6 +18,7 @@ use store::{ChangeKind, CommitError, Committed};
 use crate::audit;
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::items::Change;
 use crate::prepare::served;
 use crate::record::Record;
 use crate::request::{Response, Return};
@@ -32,6 +33,8 @@ pub(crate) struct Mode {
     pub ret: Return,
     /// The operations are entries of a Bundle: errors name the entry.
     pub in_bundle: bool,
+    /// Items that go into the commit.
+    pub with: Vec<Change>,
 }
 
 /// Carries out all operations in one commit.
@@ -50,6 +53,7 @@ pub(crate) fn write(
         let texts = kept_texts(&plan, mode);
         let leaf = audit::write_leaf(ctx, ops, &plan.set.puts);
         plan.set.audit.push(leaf);
+        plan.set.items.extend(mode.with.iter().cloned().map(Change::into_op));
         let set = std::mem::take(&mut plan.set);
         match record.store().commit(set) {
             Ok(committed) => return answers(ops, &plan, &committed, &texts, mode),
