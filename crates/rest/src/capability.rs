@@ -1,0 +1,276 @@
+//! The CapabilityStatement, made from what is really there: the list of routes and the tables.
+//!
+//! Source: FHIR R4 capabilitystatement.html.
+
+use std::sync::OnceLock;
+
+use axum::http::StatusCode;
+use fhir::date::format_instant;
+use fhir::issue::IssueType;
+use fhir::json::{Doc, write_string};
+use fhir_tables::{ResourceType, SearchKind, SearchParam, search_params};
+
+use crate::HttpResponse;
+use crate::answer;
+use crate::negotiate::{Format, Wanted};
+use crate::routes::{Interaction, ROUTES, What};
+
+/// Resource types that are normative in R4.
+const NORMATIVE: &[&str] = &[
+    "Binary",
+    "Bundle",
+    "CapabilityStatement",
+    "CodeSystem",
+    "Observation",
+    "OperationDefinition",
+    "OperationOutcome",
+    "Parameters",
+    "Patient",
+    "StructureDefinition",
+    "ValueSet",
+];
+
+/// The statement in the forms that are served, each made once.
+pub struct Capability {
+    base_url: String,
+    started_ms: i64,
+    full: OnceLock<String>,
+    full_gzip: OnceLock<Option<Vec<u8>>>,
+}
+
+impl Capability {
+    pub fn new(base_url: &str, started_ms: i64) -> Capability {
+        Capability {
+            base_url: base_url.to_owned(),
+            started_ms,
+            full: OnceLock::new(),
+            full_gzip: OnceLock::new(),
+        }
+    }
+
+    /// Answers `GET /fhir/metadata`.
+    pub fn answer(&self, query: Option<&str>, wanted: Wanted) -> HttpResponse {
+        let pairs = query.map(record::parse_query).unwrap_or_default();
+        let mode = pairs.iter().find(|(name, _)| name == "mode").map(|(_, value)| value.as_str());
+        let json = match mode {
+            None | Some("full") => self.full(),
+            Some("normative") => {
+                let json = statement(&self.base_url, self.started_ms, Some(NORMATIVE));
+                return answer::resource(StatusCode::OK, json, wanted);
+            }
+            Some(other) => {
+                let text = format!("mode={other} is not offered; offered: full, normative");
+                let status = StatusCode::BAD_REQUEST;
+                return answer::outcome(status, IssueType::NotSupported, text, wanted);
+            }
+        };
+        if wanted.gzip && !wanted.pretty && wanted.format == Format::Json {
+            let packed = self.full_gzip.get_or_init(|| answer::pack(json.as_bytes()));
+            if let Some(packed) = packed {
+                let content_type = Format::Json.content_type();
+                let mut out = answer::bytes(StatusCode::OK, packed.clone(), content_type, false);
+                let encoding = axum::http::header::CONTENT_ENCODING;
+                answer::insert(out.headers_mut(), encoding, "gzip");
+                return out;
+            }
+        }
+        answer::resource(StatusCode::OK, json.to_owned(), wanted)
+    }
+
+    fn full(&self) -> &str {
+        self.full.get_or_init(|| statement(&self.base_url, self.started_ms, None))
+    }
+}
+
+fn statement(base_url: &str, started_ms: i64, only: Option<&[&str]>) -> String {
+    let mut out = String::with_capacity(700 * 1024);
+    let date = format_instant(started_ms);
+    let version = env!("CARGO_PKG_VERSION");
+    out.push_str(r#"{"resourceType":"CapabilityStatement","status":"active","date":"#);
+    write_string(&date, &mut out);
+    out.push_str(r#","kind":"instance","software":{"name":"Vitae","version":"#);
+    write_string(version, &mut out);
+    out.push_str(r#"},"implementation":{"description":"A unified health record","url":"#);
+    write_string(base_url, &mut out);
+    out.push_str(
+        r#"},"fhirVersion":"4.0.1","format":["application/fhir+json","application/fhir+xml","json","xml"],"patchFormat":["application/json-patch+json","application/fhir+json","application/fhir+xml"],"rest":[{"mode":"server","#,
+    );
+    security(base_url, &mut out);
+    out.push_str(r#","resource":["#);
+    let mut is_first = true;
+    for rt in ResourceType::ALL {
+        let name = rt.name();
+        if !is_stored(name) || only.is_some_and(|list| !list.contains(&name)) {
+            continue;
+        }
+        if !is_first {
+            out.push(',');
+        }
+        is_first = false;
+        resource(rt, &mut out);
+    }
+    out.push_str(r#"],"interaction":["#);
+    let system: &[(Interaction, &[&str])] = &[
+        (Interaction::Transaction, &["transaction", "batch"]),
+        (Interaction::SearchSystem, &["search-system"]),
+        (Interaction::HistorySystem, &["history-system"]),
+    ];
+    codes(
+        system.iter().filter(|(i, _)| has(*i)).flat_map(|(_, codes)| codes.iter().copied()),
+        &mut out,
+    );
+    out.push_str(r#"],"searchParam":["#);
+    let common = ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"];
+    let patient = ResourceType::PATIENT;
+    let common = search_params(patient).iter().filter(|param| common.contains(&param.code));
+    params(common, &mut out);
+    out.push_str("]}]}");
+    debug_assert!(Doc::parse(out.as_bytes()).is_ok());
+    out
+}
+
+/// Parameters and outcomes are messages, not records.
+fn is_stored(name: &str) -> bool {
+    !matches!(name, "Parameters" | "OperationOutcome")
+}
+
+fn security(base_url: &str, out: &mut String) {
+    let root = base_url.strip_suffix("/fhir").unwrap_or(base_url);
+    out.push_str(r#""documentation":"Every interaction needs a bearer token. Parameters that are not known are refused unless Prefer: handling=lenient.","security":{"extension":[{"url":"http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris","extension":[{"url":"token","valueUri":"#);
+    write_string(&format!("{root}/oauth2/token"), out);
+    out.push_str(r#"},{"url":"introspect","valueUri":"#);
+    write_string(&format!("{root}/oauth2/introspect"), out);
+    out.push_str(r#"},{"url":"revoke","valueUri":"#);
+    write_string(&format!("{root}/oauth2/revoke"), out);
+    out.push_str(r#"}]}],"cors":false,"service":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/restful-security-service","code":"SMART-on-FHIR"}],"text":"OAuth 2.0 with SMART scopes; client_credentials at /oauth2/token"}]}"#);
+}
+
+fn has(interaction: Interaction) -> bool {
+    ROUTES.iter().any(|route| route.what == What::Fhir(interaction))
+}
+
+fn codes<'a>(codes: impl Iterator<Item = &'a str>, out: &mut String) {
+    for (code_idx, code) in codes.enumerate() {
+        if code_idx > 0 {
+            out.push(',');
+        }
+        out.push_str(r#"{"code":""#);
+        out.push_str(code);
+        out.push_str(r#""}"#);
+    }
+}
+
+fn resource(rt: ResourceType, out: &mut String) {
+    out.push_str(r#"{"type":""#);
+    out.push_str(rt.name());
+    out.push_str(r#"","profile":"http://hl7.org/fhir/StructureDefinition/"#);
+    out.push_str(rt.name());
+    out.push_str(r#"","interaction":["#);
+    let mut done: Vec<&str> = Vec::new();
+    for route in ROUTES {
+        if let What::Fhir(interaction) = route.what
+            && let Some(code) = interaction.type_code()
+            && !done.contains(&code)
+        {
+            done.push(code);
+        }
+    }
+    codes(done.into_iter(), out);
+    out.push_str(r#"],"versioning":"versioned-update","readHistory":true,"updateCreate":true"#);
+    let create = true;
+    for (name, yes) in
+        [("conditionalCreate", create), ("conditionalUpdate", has(Interaction::ConditionalUpdate))]
+    {
+        out.push_str(&format!(",\"{name}\":{yes}"));
+    }
+    out.push_str(r#","conditionalRead":"full-support","conditionalDelete":""#);
+    out.push_str(if has(Interaction::ConditionalDelete) { "single" } else { "not-supported" });
+    out.push_str(r#"","referencePolicy":["literal","logical","local","enforced"]"#);
+    let served = || search_params(rt).iter().filter(|param| is_served(param));
+    let references = || served().filter(|param| param.kind == SearchKind::Reference);
+    if references().next().is_some() {
+        out.push_str(r#","searchInclude":["*""#);
+        for param in references() {
+            out.push_str(&format!(",\"{}:{}\"", rt.name(), param.code));
+        }
+        out.push(']');
+    }
+    rev_includes(rt, out);
+    out.push_str(r#","searchParam":["#);
+    params(served(), out);
+    out.push_str("]}");
+}
+
+/// Parameters of other types that can point here.
+fn rev_includes(rt: ResourceType, out: &mut String) {
+    let mut is_first = true;
+    for source in ResourceType::ALL {
+        for param in search_params(source) {
+            if param.kind == SearchKind::Reference
+                && param.targets.contains(&rt)
+                && is_served(param)
+            {
+                out.push_str(if is_first { r#","searchRevInclude":["# } else { "," });
+                is_first = false;
+                out.push_str(&format!("\"{}:{}\"", source.name(), param.code));
+            }
+        }
+    }
+    if !is_first {
+        out.push(']');
+    }
+}
+
+/// What the index holds.
+fn is_served(param: &SearchParam) -> bool {
+    param.kind != SearchKind::Special && (!param.expression.is_empty() || param.code == "_id")
+}
+
+fn params<'a>(params: impl Iterator<Item = &'a SearchParam>, out: &mut String) {
+    for (param_idx, param) in params.enumerate() {
+        if param_idx > 0 {
+            out.push(',');
+        }
+        out.push_str(r#"{"name":"#);
+        write_string(param.code, out);
+        out.push_str(r#","definition":"#);
+        write_string(param.url, out);
+        out.push_str(r#","type":""#);
+        out.push_str(param.kind.as_str());
+        out.push('"');
+        if !param.expression.is_empty() {
+            out.push_str(r#","documentation":"#);
+            write_string(param.expression, out);
+        }
+        out.push('}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_is_a_valid_resource() {
+        let json = statement("http://127.0.0.1:8080/fhir", 0, None);
+        let doc = Doc::parse(json.as_bytes()).expect("JSON");
+        let issues = fhir::check::check_resource(doc.root());
+        assert!(issues.is_empty(), "{issues:?}");
+        let rest = doc.root().list("rest").next().expect("one");
+        let types: Vec<_> = rest.list("resource").filter_map(|r| r.str("type")).collect();
+        assert!(types.len() > 140);
+        assert!(types.iter().any(|name| name == "Patient"));
+    }
+
+    #[test]
+    fn interactions_come_from_the_routes() {
+        let json = statement("http://x/fhir", 0, Some(&["Patient"]));
+        for route in ROUTES {
+            if let What::Fhir(interaction) = route.what
+                && let Some(code) = interaction.type_code()
+            {
+                assert!(json.contains(&format!("{{\"code\":\"{code}\"}}")), "{code}");
+            }
+        }
+    }
+}
