@@ -1,0 +1,322 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A practice's whole FHIR R4 record, from one command.
+#[derive(Debug, Parser)]
+#[command(name = "vitae", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an empty practice: keys, database, first administrator.
+    #[command(after_help = "Example:\n  vitae init --data practice --practice primary-care \
+        --name 'Elm Street Family Practice' --admin nora --password-file password.txt")]
+    Init(Init),
+    /// Serve a practice; prints `ready http://ADDR` once it answers.
+    #[command(after_help = "Example:\n  vitae serve --data practice --listen 127.0.0.1:8080")]
+    Serve(Serve),
+    /// Make a practice with invented patients if there is none, and serve it.
+    #[command(after_help = "Example:\n  vitae demo --patients 200")]
+    Demo(Demo),
+    /// Write an invented practice as FHIR transaction Bundles; same seed, same bytes.
+    #[command(after_help = "Example:\n  vitae generate --patients 100 --seed 7 --out bundles")]
+    Generate(Generate),
+    /// Programs that may ask for tokens.
+    Client {
+        #[command(subcommand)]
+        command: ClientCommand,
+    },
+    /// Logins of people.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Load Bundles, NDJSON and single resources; goes on where it stopped.
+    #[command(
+        after_help = "Example:\n  vitae import --data practice --json bundles/ more.ndjson.gz"
+    )]
+    Import(Import),
+    /// Write everything the practice holds, with a manifest of hashes.
+    #[command(after_help = "Example:\n  vitae export --data practice --out export")]
+    Export(Export),
+    /// Recompute hashes, versions, index rows, references and the audit tree.
+    #[command(after_help = "Example:\n  vitae verify --data practice")]
+    Verify(Verify),
+    /// Copy a practice, also while it is served.
+    #[command(after_help = "Example:\n  vitae backup --data practice --to practice.backup")]
+    Backup(Backup),
+    /// Bring a backup back into an empty folder, verified.
+    #[command(after_help = "Example:\n  vitae restore --from practice.backup --data practice")]
+    Restore(Restore),
+    /// The audit log.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Evaluate a FHIRPath expression on a resource.
+    #[command(after_help = "Example:\n  vitae fhirpath --input patient.json 'name.given'")]
+    Fhirpath(Fhirpath),
+    /// Check a resource; prints an OperationOutcome.
+    #[command(after_help = "Example:\n  vitae validate patient.json")]
+    Validate(Validate),
+}
+
+#[derive(Debug, Args)]
+pub struct Data {
+    /// Folder of the practice.
+    #[arg(long, value_name = "DIR", env = "VITAE_DATA")]
+    pub data: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    PrimaryCare,
+    Medspa,
+    Concierge,
+    Specialty,
+}
+
+impl Kind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::PrimaryCare => "primary-care",
+            Kind::Medspa => "medspa",
+            Kind::Concierge => "concierge",
+            Kind::Specialty => "specialty",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    #[command(flatten)]
+    pub data: Data,
+    /// Kind of practice.
+    #[arg(long, value_enum)]
+    pub practice: Kind,
+    /// Name of the practice, as patients know it.
+    #[arg(long)]
+    pub name: String,
+    /// Login name of the first administrator.
+    #[arg(long, value_name = "USER")]
+    pub admin: String,
+    /// File whose first line is the administrator's password.
+    #[arg(long, value_name = "F")]
+    pub password_file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub data: Data,
+    /// Address and port; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Configuration file; DIR/vitae.toml unless given.
+    #[arg(long, value_name = "F")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Folder of the demo practice; kept between runs.
+    #[arg(long, value_name = "DIR", default_value = "vitae-demo")]
+    pub data: PathBuf,
+    /// Address and port; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Invented patients.
+    #[arg(long, value_name = "N", default_value_t = DEMO_PATIENTS)]
+    pub patients: u64,
+    /// Kind of practice.
+    #[arg(long, value_enum, default_value = "primary-care")]
+    pub practice: Kind,
+    /// Same seed, same people.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Patients of a demo practice unless asked otherwise.
+pub const DEMO_PATIENTS: u64 = 300;
+
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// Invented patients.
+    #[arg(long, value_name = "N")]
+    pub patients: u64,
+    /// Same seed, same bytes.
+    #[arg(long, value_name = "S")]
+    pub seed: u64,
+    /// Folder for the Bundles, one file per patient.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Kind of practice.
+    #[arg(long, value_enum, default_value = "primary-care")]
+    pub practice: Kind,
+    /// Last day of the story.
+    #[arg(long, value_name = "DATE", default_value = "2026-01-15")]
+    pub today: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Register a program; prints its id and secret as JSON, this once.
+    #[command(after_help = "Example:\n  vitae client add --data practice --name lab \
+        --scope 'system/*.cruds'")]
+    Add(ClientAdd),
+}
+
+#[derive(Debug, Args)]
+pub struct ClientAdd {
+    #[command(flatten)]
+    pub data: Data,
+    /// Name for people.
+    #[arg(long, value_name = "N")]
+    pub name: String,
+    /// SMART scopes that it may be granted at most, parted by spaces.
+    #[arg(long)]
+    pub scope: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a login.
+    #[command(after_help = "Example:\n  vitae user add --data practice --name omar \
+        --role provider --password-file password.txt")]
+    Add(UserAdd),
+}
+
+#[derive(Debug, Args)]
+pub struct UserAdd {
+    #[command(flatten)]
+    pub data: Data,
+    /// Login name.
+    #[arg(long, value_name = "N")]
+    pub name: String,
+    /// admin, front-desk, nurse, provider, biller, privacy-officer or patient.
+    #[arg(long, value_parser = parse_role)]
+    pub role: record::Role,
+    /// For the role patient: id of the Patient resource.
+    #[arg(long, value_name = "ID")]
+    pub patient: Option<String>,
+    /// File whose first line is the password.
+    #[arg(long, value_name = "F")]
+    pub password_file: PathBuf,
+}
+
+fn parse_role(text: &str) -> Result<record::Role, String> {
+    record::Role::parse(text).ok_or_else(|| {
+        let all: Vec<&str> = record::Role::ALL.iter().map(|role| role.as_str()).collect();
+        format!("use one of {}", all.join(", "))
+    })
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub data: Data,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Files (.json, .xml, .ndjson, also .gz, .zst, .tar) and folders of these.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub data: Data,
+    /// Folder to write to; must be empty or missing.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Only what is in the compartment of this Patient.
+    #[arg(long, value_name = "ID")]
+    pub patient: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    pub data: Data,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub data: Data,
+    /// File to write.
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// File that `backup` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    #[command(flatten)]
+    pub data: Data,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check the audit log against itself, and against a head that was witnessed.
+    #[command(after_help = "Example:\n  vitae audit verify --data practice")]
+    Verify(AuditVerify),
+}
+
+#[derive(Debug, Args)]
+pub struct AuditVerify {
+    #[command(flatten)]
+    pub data: Data,
+    /// A head of the log that was written down earlier.
+    #[arg(long, value_name = "HEX")]
+    pub head: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Fhirpath {
+    /// A resource in JSON or XML.
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// The expression.
+    pub expression: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// A resource in JSON or XML.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_has_an_example() {
+        Cli::command().debug_assert();
+        let mut open = vec![Cli::command()];
+        while let Some(command) = open.pop() {
+            let subcommands: Vec<_> = command.get_subcommands().cloned().collect();
+            if subcommands.is_empty() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.starts_with("Example:\n  vitae "), "{}", command.get_name());
+            }
+            open.extend(subcommands);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `import`: loads what was made elsewhere, and our own exports.
+//!
+//! Sources are read in order on one thread and stored on a few. What a source became is written
+//! in the same commit as its data, under the hash of its name and bytes; a run that was killed
+//! goes on where it stopped when the same command is given again.
+
+mod manifest;
+mod report;
+mod source;
+mod unit;
+
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use fhir::issue::Issue;
+use indicatif::ProgressBar;
+use record::Record;
+
+use self::report::Report;
+use self::source::{Form, Source};
+pub use self::unit::HISTORY_SUFFIX;
+use self::unit::Unit;
+use crate::cli::Import;
+use crate::failure::{Failure, Result};
+use crate::practice::{OFFLINE_BASE_URL, Practice};
+use crate::progress::bar;
+
+/// Threads that check, index and store.
+const WORKERS: usize = 3;
+/// Texts that wait for a worker.
+const QUEUE: usize = 4;
+/// Lines of NDJSON that are stored together.
+const LINES_TOGETHER: usize = 250;
+/// Bytes of lines that are stored together.
+const LINES_BYTES: usize = 4 << 20;
+
+pub fn import(args: &Import) -> Result<ExitCode> {
+    let start = Instant::now();
+    let sources = source::gather(&args.paths)?;
+    if sources.is_empty() {
+        return Err(Failure::new("there is nothing to import in these paths"));
+    }
+    let (_, open) = Practice::open(&args.data.data, OFFLINE_BASE_URL)?;
+    let report = load(&open.record, sources)?;
+    drop(open.auth);
+    open.record.close()?;
+    let seconds = start.elapsed().as_secs_f64();
+    if args.json {
+        println!("{}", report.to_json(seconds));
+    } else {
+        println!("{}", report.to_text(seconds));
+    }
+    Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Stores all sources: first superseded versions of our own exports, in order; then what others
+/// refer to; then the rest.
+fn load(record: &Record, sources: Vec<Source>) -> Result<Report> {
+    let bytes = sources.iter().map(Source::bytes).sum();
+    let bar = bar(bytes, "bytes");
+    let mut report = Report::default();
+    let (histories, others): (Vec<Source>, Vec<Source>) =
+        sources.into_iter().partition(|s| s.is_own && unit::is_history(&s.name()));
+    report.add(run(record, 1, &bar, |queue| {
+        histories.iter().try_for_each(|source| produce(source, &bar, &|_| true, queue))
+    })?);
+    report.add(run(record, WORKERS, &bar, |queue| {
+        others
+            .iter()
+            .filter(|source| source.form == Form::Archive || source::is_foundation(&source.name()))
+            .try_for_each(|source| produce(source, &bar, &source::is_foundation, queue))
+    })?);
+    report.add(run(record, WORKERS, &bar, |queue| {
+        others.iter().try_for_each(|source| {
+            produce(source, &bar, &|name| !source::is_foundation(name), queue)
+        })
+    })?);
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+/// Lets `produce` fill the queue while workers store what is in it.
+fn run(
+    record: &Record,
+    n_workers: usize,
+    bar: &ProgressBar,
+    produce: impl FnOnce(&dyn Fn(Unit) -> Result<()>) -> Result<()>,
+) -> Result<Report> {
+    let report = Mutex::new(Report::default());
+    let failure: Mutex<Option<Failure>> = Mutex::new(None);
+    let (sender, receiver) = sync_channel::<Unit>(QUEUE);
+    let receiver = Mutex::new(receiver);
+    let produced = std::thread::scope(|scope| {
+        for _ in 0..n_workers {
+            scope.spawn(|| {
+                while let Some(unit) = next(&receiver) {
+                    if failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                        continue;
+                    }
+                    match unit::store(record, unit) {
+                        Ok(done) => {
+                            let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+                            report.add(done);
+                            bar.set_message(format!("{} resources", report.stored));
+                        }
+                        Err(e) => {
+                            *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
+                        }
+                    }
+                }
+            });
+        }
+        let stopped = || failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let produced = produce(&|unit| {
+            if stopped() || sender.send(unit).is_err() {
+                return Err(Failure::new("the import stopped"));
+            }
+            Ok(())
+        });
+        drop(sender);
+        produced
+    });
+    if let Some(failure) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(failure);
+    }
+    produced?;
+    Ok(report.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn next(receiver: &Mutex<Receiver<Unit>>) -> Option<Unit> {
+    receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// Reads `source` and queues the parts of it whose name is `wanted`.
+fn produce(
+    source: &Source,
+    bar: &ProgressBar,
+    wanted: &dyn Fn(&str) -> bool,
+    queue: &dyn Fn(Unit) -> Result<()>,
+) -> Result<()> {
+    let name = source.name();
+    match source.form {
+        Form::Archive => {
+            source::members(source, |member, form, reader| {
+                if !wanted(member) {
+                    return Ok(());
+                }
+                content(&format!("{name}!{member}"), form, false, reader, queue)
+            })?;
+        }
+        form if wanted(&name) => content(&name, form, source.is_own, &mut *source.open()?, queue)?,
+        _ => return Ok(()),
+    }
+    bar.inc(source.bytes());
+    Ok(())
+}
+
+fn content(
+    name: &str,
+    form: Form,
+    own: bool,
+    reader: &mut dyn std::io::BufRead,
+    queue: &dyn Fn(Unit) -> Result<()>,
+) -> Result<()> {
+    if form != Form::Lines {
+        return queue(Unit::text(name, source::read_text(name, reader)?));
+    }
+    let mut lines = Vec::new();
+    let (mut first_idx, mut line_idx, mut bytes) = (0, 0, 0);
+    while let Some(line) = source::read_line(name, reader)? {
+        bytes += line.len();
+        lines.push(line);
+        line_idx += 1;
+        if lines.len() >= LINES_TOGETHER || bytes >= LINES_BYTES {
+            queue(Unit::lines(name, first_idx, std::mem::take(&mut lines), own))?;
+            (first_idx, bytes) = (line_idx, 0);
+        }
+    }
+    if lines.is_empty() { Ok(()) } else { queue(Unit::lines(name, first_idx, lines, own)) }
+}
+
+/// Loads Bundles that are already in memory; for the demo practice.
+///
+/// Errors: the first Bundle that is rejected.
+pub fn load_bundles(
+    record: &Record,
+    n: u64,
+    bundles: impl Iterator<Item = (String, String)>,
+) -> Result<u64> {
+    let bar = bar(n, "patients");
+    let mut bundles = bundles;
+    let mut report = Report::default();
+    // The first one is what the others refer to.
+    for (n_workers, take) in [(1, 1), (WORKERS, usize::MAX)] {
+        let some = bundles.by_ref().take(take);
+        report.add(run(record, n_workers, &bar, |queue| {
+            for (name, text) in some {
+                queue(Unit::text(&name, text.into_bytes()))?;
+                bar.inc(1);
+            }
+            Ok(())
+        })?);
+    }
+    bar.finish_and_clear();
+    match report.rejects.first() {
+        Some(reject) => {
+            let issue = reject.issues.first().map(|issue: &Issue| issue.text.clone());
+            let text = issue.unwrap_or_default();
+            Err(Failure::new(format!("{} was rejected: {text}", reject.source)))
+        }
+        None => Ok(report.stored),
+    }
+}

@@ -1,0 +1,119 @@
+//! `serve`: opens the practice and the doors, drains at the end.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::Auth;
+use rest::{Door, Drained};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::Serve;
+use crate::config::Config;
+use crate::failure::{Context, Failure, Result};
+use crate::practice::Practice;
+
+/// Threads for writes, searches and pages.
+const BLOCKING_THREADS_MAX: usize = 48;
+/// How often what is over is removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(300);
+
+pub fn serve(args: &Serve) -> Result<ExitCode> {
+    let mut config = Config::load(args.config.as_deref(), &args.data.data)?;
+    if let Some(listen) = args.listen {
+        config.listen = listen;
+    }
+    run(&args.data.data, &config, |_| {})
+}
+
+/// Serves until told to stop. `ready` hears the address once the doors answer.
+pub fn run(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<ExitCode> {
+    log_to_stderr(config)?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if config.worker_threads > 0 {
+        builder.worker_threads(config.worker_threads);
+    }
+    let runtime = builder
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_keep_alive(Duration::from_secs(60))
+        .build()
+        .context(|| "threads cannot be started".to_owned())?;
+    let drained = runtime.block_on(host(data, config, ready))?;
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    if drained == Drained::TimedOut {
+        tracing::warn!("stopped before all requests were answered");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<Drained> {
+    let listener = TcpListener::bind(config.listen).await.map_err(|e| {
+        let listen = config.listen;
+        Failure::new(format!("{listen} cannot be listened on: {e}; choose another --listen"))
+    })?;
+    let address = listener.local_addr().context(|| "no address".to_owned())?;
+    let root = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let root = root.trim_end_matches('/');
+    let base_url = format!("{root}/fhir");
+    let (practice, open) = Practice::open(data, &base_url)?;
+    let door = Arc::new(Door::new(
+        open.record.clone(),
+        Arc::clone(&open.auth),
+        &base_url,
+        config.metrics_token.clone(),
+    ));
+    let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
+    let handler = super::site::handler(door, &open, &practice, root);
+    let stop = stop_signal()?;
+    let serving = rest::serve(listener, handler, stop);
+    println!("ready http://{address}");
+    tracing::info!(%address, practice = practice.id, "ready");
+    ready(address);
+    let drained = serving.await;
+    sweeper.abort();
+    let _ = sweeper.await;
+    drop(open.auth);
+    tokio::task::spawn_blocking(move || open.record.close())
+        .await
+        .context(|| "the record was not closed".to_owned())??;
+    Ok(drained)
+}
+
+/// Ready when the process is told to stop.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let what = || "signals cannot be received".to_owned();
+    let mut terminate = signal(SignalKind::terminate()).context(what)?;
+    let mut interrupt = signal(SignalKind::interrupt()).context(what)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Removes sessions and tokens that are over, now and then.
+async fn sweep(auth: Arc<Auth>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let auth = Arc::clone(&auth);
+        let swept = tokio::task::spawn_blocking(move || {
+            auth.sweep_sessions().and_then(|_| auth.sweep_tokens())
+        });
+        if let Ok(Err(error)) = swept.await {
+            tracing::warn!(%error, "what is over was not removed");
+        }
+    }
+}
+
+fn log_to_stderr(config: &Config) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log)
+        .map_err(|e| Failure::usage(format!("log: {e}")))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let done = if config.log_json { builder.json().try_init() } else { builder.try_init() };
+    done.map_err(|e| Failure::new(format!("logging cannot be started: {e}")))
+}
