@@ -79,7 +79,10 @@ pub(crate) fn equal(a: &Item<'_>, b: &Item<'_>, meter: &mut Meter) -> Result<Opt
     Ok(match pair(a, b) {
         Pair::Boolean(x, y) => Some(x == y),
         Pair::Number(x, y) => Some(x.compare(y) == Ordering::Equal),
-        Pair::Text(x, y) => Some(x == y),
+        Pair::Text(x, y) => {
+            meter.charge((x.len() + y.len()) as u64 / 64)?;
+            Some(x == y)
+        }
         Pair::Date(x, y) => is(x.compare(y)),
         Pair::DateTime(x, y) => is(x.compare(y)),
         Pair::Time(x, y) => is(x.compare(y)),
@@ -113,8 +116,14 @@ pub(crate) fn all_equal(
     Ok((!open).then_some(true))
 }
 
+/// Charges for looking at a value itself, what it contains aside.
+fn charge_node(node: Node<'_>, meter: &mut Meter) -> Result<(), Error> {
+    let n_bytes = if node.kind() == Kind::String { node.raw().len() } else { 0 };
+    meter.charge(1 + n_bytes as u64 / 64)
+}
+
 fn nodes_equal(a: Node<'_>, b: Node<'_>, meter: &mut Meter) -> Result<bool, Error> {
-    meter.charge(1)?;
+    charge_node(a, meter)?;
     if a == b {
         return Ok(true);
     }
@@ -187,7 +196,7 @@ fn folded(text: &str) -> String {
 }
 
 fn nodes_equivalent(a: Node<'_>, b: Node<'_>, meter: &mut Meter) -> Result<bool, Error> {
-    meter.charge(1)?;
+    charge_node(a, meter)?;
     if a == b {
         return Ok(true);
     }
@@ -258,10 +267,19 @@ pub(crate) fn all_equivalent(
 /// Order of two single items.
 ///
 /// Errors: execution, when their types have no order or do not fit.
-pub(crate) fn order(a: &Item<'_>, b: &Item<'_>, position: u32) -> Result<Option<Ordering>, Error> {
+pub(crate) fn order(
+    a: &Item<'_>,
+    b: &Item<'_>,
+    position: u32,
+    meter: &mut Meter,
+) -> Result<Option<Ordering>, Error> {
+    meter.charge(1)?;
     Ok(match pair(a, b) {
         Pair::Number(x, y) => Some(x.compare(y)),
-        Pair::Text(x, y) => Some(x.cmp(&y)),
+        Pair::Text(x, y) => {
+            meter.charge((x.len() + y.len()) as u64 / 64)?;
+            Some(x.cmp(&y))
+        }
         Pair::Date(x, y) => x.compare(y),
         Pair::DateTime(x, y) => x.compare(y),
         Pair::Time(x, y) => x.compare(y),
@@ -282,7 +300,10 @@ pub(crate) fn hash(item: &Item<'_>, meter: &mut Meter) -> Result<u64, Error> {
         Some(Item::Boolean(value)) => (1_u8, value).hash(&mut state),
         Some(Item::Integer(value)) => (2_u8, Decimal::from(value)).hash(&mut state),
         Some(Item::Decimal(value)) => (2_u8, value.normalize()).hash(&mut state),
-        Some(Item::String(text)) => text.hash(&mut state),
+        Some(Item::String(text)) => {
+            meter.charge(text.len() as u64 / 64)?;
+            text.hash(&mut state);
+        }
         Some(Item::Type { namespace, name }) => (namespace, name).hash(&mut state),
         // Precision, offsets and units make equal values look different.
         Some(Item::Date(date)) => date_hash(date, &mut state),
@@ -304,7 +325,7 @@ fn date_hash(date: Date, state: &mut DefaultHasher) {
 }
 
 fn node_hash(node: Node<'_>, meter: &mut Meter) -> Result<u64, Error> {
-    meter.charge(1)?;
+    charge_node(node, meter)?;
     let mut state = DefaultHasher::new();
     match node.kind() {
         Kind::Null => 0_u8.hash(&mut state),

@@ -201,7 +201,10 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         match self.argument(call, arg_idx, scope)? {
             None => Ok(None),
             Some(item) => match item.as_str() {
-                Some(text) => Ok(Some(text)),
+                Some(text) => {
+                    self.meter.charge(text.len() as u64 / 64)?;
+                    Ok(Some(text))
+                }
                 None => Err(wrong_type(&item, "a string", call.args[arg_idx].position)),
             },
         }
@@ -305,11 +308,12 @@ pub(crate) fn truth_of(items: &[Item<'_>], position: u32) -> Result<Option<bool>
     let Some(item) = single(items, position)? else { return Ok(None) };
     Ok(match item {
         Item::Boolean(value) => Some(*value),
-        _ => match item.to_system() {
-            Some(Item::Boolean(value)) => Some(value),
-            None if !compare::is_complex(item) => None,
-            _ => Some(true),
+        Item::Node { node, .. } => match node.as_bool() {
+            Some(value) => Some(value),
+            None if item.has_value() || compare::is_complex(item) => Some(true),
+            None => None,
         },
+        _ => Some(true),
     })
 }
 

@@ -33,6 +33,9 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             F::ConvertsToQuantity => (F::ToQuantity, true),
             function => (function, false),
         };
+        if let Some(text) = item.as_str() {
+            self.meter.charge(text.len() as u64 / 64)?;
+        }
         let mut converted = item.to_system().and_then(|value| convert(target, &value));
         if let (Some(unit), Some(Item::Quantity(quantity))) = (&unit, &converted) {
             let wanted = if crate::ast::is_calendar_unit(unit) {

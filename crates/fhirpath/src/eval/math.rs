@@ -126,7 +126,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             let Some(so_far) = total else { break };
             total = match call.function {
                 F::Min | F::Max => {
-                    let order = compare::order(&value, &so_far, call.position)?;
+                    let order = compare::order(&value, &so_far, call.position, &mut self.meter)?;
                     match order {
                         Some(o) if (call.function == F::Min) == o.is_lt() && o.is_ne() => {
                             Some(value)

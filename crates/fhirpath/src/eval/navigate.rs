@@ -45,6 +45,8 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             }
             _ => *node,
         };
+        // A member is found by going through all of them.
+        self.meter.charge(source.len() as u64 / 64)?;
         match plan {
             Plan::Single { ty, class } => {
                 self.single_step(source, &step.name, ty, class, rest, out)
@@ -188,7 +190,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             _ => *node,
         };
         for (key, node) in source.members() {
-            self.meter.charge(1)?;
+            self.meter.charge(1 + source.len() as u64 / 64)?;
             if key == "resourceType" {
                 continue;
             }

@@ -78,7 +78,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             | BinaryOp::Greater
             | BinaryOp::GreaterOrEqual => {
                 if let (Some(x), Some(y)) = (single(a, at)?, single(b, at)?) {
-                    let order = compare::order(x, y, at)?;
+                    let order = compare::order(x, y, at, &mut self.meter)?;
                     out.extend(order.map(|o| Item::Boolean(holds(op, o))));
                 }
             }

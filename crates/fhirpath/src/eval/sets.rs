@@ -328,8 +328,6 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             rows.push((item.clone(), row));
             Ok(true)
         })?;
-        let n_rows = rows.len() as u64;
-        self.meter.charge(n_rows * u64::from(n_rows.max(1).ilog2() + 1))?;
         let mut failed = None;
         rows.sort_by(|(_, a), (_, b)| {
             for (i, (x, y)) in a.iter().zip(b).enumerate() {
@@ -338,13 +336,15 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                     // An empty key comes first in both directions.
                     (None, Some(_)) => return Ordering::Less,
                     (Some(_), None) => return Ordering::Greater,
-                    (Some(x), Some(y)) => match compare::order(x, y, call.position) {
-                        Ok(order) => order.unwrap_or(Ordering::Equal),
-                        Err(error) => {
-                            failed.get_or_insert(error);
-                            Ordering::Equal
+                    (Some(x), Some(y)) => {
+                        match compare::order(x, y, call.position, &mut self.meter) {
+                            Ok(order) => order.unwrap_or(Ordering::Equal),
+                            Err(error) => {
+                                failed.get_or_insert(error);
+                                Ordering::Equal
+                            }
                         }
-                    },
+                    }
                 };
                 let down = keys.get(i).is_some_and(|(_, down)| *down);
                 match if down { order.reverse() } else { order } {

@@ -29,7 +29,8 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         };
         self.give_back(input);
         let Some(text) = text else { return Ok(()) };
-        self.meter.charge(text.len() as u64 / 64)?;
+        // Searching costs more than copying.
+        self.meter.charge(text.len() as u64 / 16)?;
         match call.function {
             F::Upper => self.push_text(text.to_uppercase(), call, out),
             F::Lower => self.push_text(text.to_lowercase(), call, out),
