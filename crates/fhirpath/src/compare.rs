@@ -294,7 +294,7 @@ pub(crate) fn order(
 
 /// A number that equal items share; most unequal ones do not.
 pub(crate) fn hash(item: &Item<'_>, meter: &mut Meter) -> Result<u64, Error> {
-    meter.charge(1)?;
+    meter.charge(4)?;
     let mut state = DefaultHasher::new();
     match item.to_system() {
         Some(Item::Boolean(value)) => (1_u8, value).hash(&mut state),
