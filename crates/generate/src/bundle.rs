@@ -63,7 +63,8 @@ impl Ref {
         }
     }
 
-    fn id(self) -> Id {
+    /// The id, to be written.
+    pub fn id(self) -> impl fmt::Display {
         Id(self)
     }
 }

@@ -101,8 +101,8 @@ impl Practice {
 
     /// The Bundle of patient `index`, `p{index}` by id.
     ///
-    /// Shape: refers to itself and to the foundation only. Any index works; those below
-    /// `Options::patients` are the practice.
+    /// Shape: refers to itself and to the foundation only. Any index below 2^60 works;
+    /// those below `Options::patients` are the practice.
     pub fn patient_bundle(&self, index: u64) -> String {
         let person = person::person(&self.options, self.today, index);
         Course::new(self, &person).write()

@@ -123,7 +123,7 @@ impl Course<'_> {
             _ => "active",
         };
         self.bundle.put(medication.own, "us-core-medicationrequest", |j| {
-            j.identifiers("prescription", format_args!("{}", medication.own));
+            j.identifiers("prescription", format_args!("{}", medication.own.id()));
             j.text("status", status);
             j.text("intent", "order");
             let name = "medicationrequest-category";

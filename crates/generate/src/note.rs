@@ -49,7 +49,7 @@ impl Course<'_> {
         let end = visit.at.plus(visit.minutes);
         let document =
             self.bundle.add("DocumentReference", 'd', "us-core-documentreference", |j| {
-                j.identifiers("document", format_args!("{}-note", visit.encounter));
+                j.identifiers("document", format_args!("{}-note", visit.encounter.id()));
                 j.text("status", "current");
                 j.text("docStatus", "final");
                 j.concept_text("type", (system::LOINC, code, display), display);

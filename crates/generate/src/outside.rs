@@ -8,6 +8,7 @@ use crate::course::Course;
 use crate::day::{At, Day};
 use crate::foundation::{HOSPITAL, staff_name};
 use crate::tables::problems::Acute;
+use crate::tables::procedures::Referral;
 use crate::tables::staff::SPECIALISTS;
 use crate::visit::Visit;
 
@@ -26,50 +27,23 @@ struct Letter<'t> {
 
 impl Course<'_> {
     /// The answer to a referral.
-    pub(crate) fn write_consult(
-        &mut self,
-        specialist: &'static str,
-        service: &str,
-        day: Day,
-        order: Ref,
-        reason: Option<&str>,
-    ) {
-        let name = self.person.full_name();
-        let age = day.age(self.person.birth);
-        let clinician = SPECIALISTS.iter().find(|staff| staff.id == specialist);
-        let Some(clinician) = clinician else { return };
-        let reason = reason.unwrap_or("evaluation");
-        let opinion = match specialist {
-            "pr-s1" => {
-                "Examination and electrocardiogram are reassuring. Echocardiogram shows normal \
-function. Continue present treatment; no further testing now."
-            }
-            "pr-s2" => {
-                "Full skin examination. Benign nevi and seborrheic keratoses; one lesion \
-removed by shave, pathology benign. Sun protection reviewed."
-            }
-            "pr-s3" => {
-                "No alarm features. Upper endoscopy not needed at this time. Trial of diet and \
-acid suppression; colonoscopy by age."
-            }
-            "pr-s4" => {
-                "Radiographs show mild to moderate degenerative change. Physical therapy for six \
-weeks, injection if not better. No surgery now."
-            }
-            _ => {
-                "Diagnostic interview completed. Weekly therapy arranged; medication as prescribed by \
-primary care is appropriate."
-            }
+    pub(crate) fn write_consult(&mut self, referral: &'static Referral, day: Day, order: Ref) {
+        let Some(clinician) = SPECIALISTS.iter().find(|s| s.id == referral.specialist) else {
+            return;
         };
         let text = format!(
-            "Valley Regional Hospital, specialty clinics\n{service}\n\nThank you for referring {name}, \
-age {age}, for {}.\n\n{opinion}\n\nReturn to primary care; here again as needed.\n\n{}\n",
-            reason.to_lowercase(),
+            "Valley Regional Hospital, specialty clinics\n{}\n\nThank you for referring {}, age {}, for \
+{}.\n\n{}\n\nReturn to primary care; here again as needed.\n\n{}\n",
+            referral.coded.2,
+            self.person.full_name(),
+            day.age(self.person.birth),
+            referral.reason.to_lowercase(),
+            referral.opinion,
             staff_name(clinician)
         );
         self.write_letter(&Letter {
             loinc: ("11488-4", "Consult note"),
-            author: specialist,
+            author: referral.specialist,
             at: day.at(15 * 60 + 10),
             encounter: None,
             related: Some(order),

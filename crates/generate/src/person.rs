@@ -332,7 +332,7 @@ fn member(options: &Options, today: Day, index: u64, household: &Household) -> P
     let new_year = Day::from_ymd(today.year(), 1, 1);
     let mut birth = new_year.plus_months(-12 * row.age as i32).plus(-(rng.below(365) as i32));
     if special == Special::Newborn {
-        birth = today.plus(-3);
+        birth = today.plus(-6);
     }
     let family = if alone || (slot == 1 && role == Role::Partner && rng.chance(0.3)) {
         (*rng.pick(origin.families)).to_owned()

@@ -271,7 +271,11 @@ impl Course<'_> {
             j.one("performer", |j| j.text("reference", "Organization/org-imaging"));
             j.text("conclusion", text);
         });
-        visit.note.results.push(format!("{} ordered", coded.2));
+        if days == 0 {
+            visit.note.results.push(format!("{}: {text}", coded.2));
+        } else {
+            visit.note.plan.push(format!("{} ordered.", coded.2));
+        }
     }
 
     fn order(&mut self, visit: &Visit, coded: Coded, is_done: bool, performer: &str) -> Ref {
@@ -309,19 +313,19 @@ impl Course<'_> {
             if self.treats(Chronic::Osteoarthritis) { 6 } else { 1 },
             if self.treats(Chronic::Depression) { 4 } else { 0 },
         ];
-        let (coded, specialist) = REFERRALS[self.rng.weighted(&weights)];
+        let referral = &REFERRALS[self.rng.weighted(&weights)];
+        let (coded, specialist) = (referral.coded, referral.specialist);
         let name = SPECIALISTS.iter().find(|s| s.id == specialist).map(staff_name);
         let age_days = self.practice.today.0 - visit.at.day.0;
         let is_done = age_days > 60 && self.rng.chance(0.85);
         let patient = self.bundle.patient();
-        let reason = visit.diagnoses.first().copied();
-        visit.note.plan.push(format!("{}.", coded.2));
+        visit.note.plan.push(format!("{}: {}.", coded.2, referral.reason.to_lowercase()));
         let order = self.bundle.add("ServiceRequest", 's', "us-core-servicerequest", |j| {
-            j.identifiers("referral", format_args!("R{}", visit.encounter));
+            j.identifiers("referral", format_args!("R-{}", visit.encounter.id()));
             j.text("status", if is_done { "completed" } else { "active" });
             j.text("intent", "order");
-            let referral = (system::SNOMED, "3457005", "Patient referral (procedure)");
-            j.concepts_text("category", referral, "Referral");
+            let category = (system::SNOMED, "3457005", "Patient referral (procedure)");
+            j.concepts_text("category", category, "Referral");
             j.text("priority", "routine");
             j.concept_text("code", (system::SNOMED, coded.0, coded.1), coded.2);
             j.reference("subject", patient);
@@ -336,17 +340,12 @@ impl Course<'_> {
                     j.text("display", name);
                 }
             });
-            if let Some((condition, text)) = reason {
-                j.one("reasonReference", |j| {
-                    j.format("reference", format_args!("{condition}"));
-                    j.text("display", text);
-                });
-            }
+            j.concepts_text("reasonCode", ("", "", ""), referral.reason);
         });
         let seen = visit.at.day.plus(self.rng.range(15, 50) as i32).working();
         let is_alive = self.person.death.is_none_or(|death| death > seen);
         if is_done && is_alive {
-            self.write_consult(specialist, coded.2, seen, order, reason.map(|(_, text)| text));
+            self.write_consult(referral, seen, order);
         }
     }
 

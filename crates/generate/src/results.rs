@@ -398,7 +398,7 @@ impl Course<'_> {
             visit.note.results.push(line);
         }
         self.bundle.put(report, "us-core-diagnosticreport-lab", |j| {
-            j.identifiers("accession", format_args!("{report}"));
+            j.identifiers("accession", format_args!("{}", report.id()));
             j.text("status", "final");
             j.category("category", "v2-0074", "LAB", "Laboratory");
             j.concept_text("code", (system::LOINC, panel.loinc, panel.display), panel.name);

@@ -230,7 +230,7 @@ impl Course<'_> {
         let is_child = visit.at.day.age(self.person.birth) < 18;
         let (code, display, text) = type_of(visit.kind, is_child, self.practice.options.kind);
         self.bundle.put(visit.encounter, "us-core-encounter", |j| {
-            j.identifiers("encounter", format_args!("{}", visit.encounter));
+            j.identifiers("encounter", format_args!("{}", visit.encounter.id()));
             j.text("status", status);
             j.object("class", |j| {
                 let system = "http://terminology.hl7.org/CodeSystem/v3-ActCode";

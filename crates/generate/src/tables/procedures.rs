@@ -69,26 +69,42 @@ pub static HISTORY: &[(Coded, u32)] = &[
     (("609588000", "Total knee replacement (procedure)", "Total knee replacement"), 4),
 ];
 
-/// Referrals: SNOMED CT code, display, text, id of the specialist.
-pub static REFERRALS: &[(Coded, &str)] = &[
-    (("308471005", "Referral to cardiologist (procedure)", "Referral to cardiology"), "pr-s1"),
-    (("308472003", "Referral to dermatologist (procedure)", "Referral to dermatology"), "pr-s2"),
-    (
-        (
-            "183523005",
-            "Referral to gastroenterology service (procedure)",
-            "Referral to gastroenterology",
-        ),
-        "pr-s3",
-    ),
-    (
-        ("308481009", "Referral to orthopedic surgeon (procedure)", "Referral to orthopedics"),
-        "pr-s4",
-    ),
-    (
-        ("183524004", "Referral to psychiatry service (procedure)", "Referral to psychiatry"),
-        "pr-s5",
-    ),
+/// A referral, with the answer that comes back.
+#[derive(Debug)]
+pub struct Referral {
+    /// Code and text.
+    pub coded: Coded,
+    /// Id of the specialist.
+    pub specialist: &'static str,
+    /// Why.
+    pub reason: &'static str,
+    /// What the specialist says.
+    pub opinion: &'static str,
+}
+
+/// Referrals of a primary care practice: heart, skin, gut, joints, mood.
+#[rustfmt::skip]
+pub static REFERRALS: &[Referral] = &[
+    Referral { coded: ("308471005", "Referral to cardiologist (procedure)", "Referral to cardiology"),
+        specialist: "pr-s1", reason: "Palpitations",
+        opinion: "Examination and electrocardiogram are reassuring. Echocardiogram shows normal function. \
+Continue present treatment; no further testing now." },
+    Referral { coded: ("308472003", "Referral to dermatologist (procedure)", "Referral to dermatology"),
+        specialist: "pr-s2", reason: "Changing skin lesion",
+        opinion: "Full skin examination. Benign nevi and seborrheic keratoses; one lesion removed by shave, \
+pathology benign. Sun protection reviewed." },
+    Referral { coded: ("183523005", "Referral to gastroenterology service (procedure)", "Referral to gastroenterology"),
+        specialist: "pr-s3", reason: "Reflux not controlled by medication",
+        opinion: "No alarm features. Endoscopy not needed at this time. Diet and acid suppression for eight \
+weeks; colonoscopy by age." },
+    Referral { coded: ("308481009", "Referral to orthopedic surgeon (procedure)", "Referral to orthopedics"),
+        specialist: "pr-s4", reason: "Knee pain",
+        opinion: "Radiographs show mild to moderate degenerative change. Physical therapy for six weeks, \
+injection if not better. No surgery now." },
+    Referral { coded: ("183524004", "Referral to psychiatry service (procedure)", "Referral to psychiatry"),
+        specialist: "pr-s5", reason: "Depression with incomplete response",
+        opinion: "Diagnostic interview completed. Weekly therapy arranged; medication as prescribed by \
+primary care is appropriate." },
 ];
 
 /// A treatment of a medical spa: code, weight, note, price class of its repeat in weeks.
