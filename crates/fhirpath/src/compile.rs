@@ -84,6 +84,8 @@ struct Typed {
     code: Code,
     ty: Static,
     many: bool,
+    /// The order of the items is not defined: `children()`, `descendants()`.
+    unordered: bool,
 }
 
 pub(crate) fn compile(ast: &Ast, context: Option<TypeId>, options: Options) -> Result<Code, Error> {
@@ -109,7 +111,13 @@ struct Focus {
 }
 
 fn typed(op: Op, position: u32, ty: Static, many: bool) -> Typed {
-    Typed { code: Code { op, position }, ty, many }
+    Typed { code: Code { op, position }, ty, many, unordered: false }
+}
+
+impl Typed {
+    fn unordered(self, unordered: bool) -> Self {
+        Self { unordered, ..self }
+    }
 }
 
 const BOOLEAN: Static = Static::System(SystemType::Boolean);
@@ -139,6 +147,7 @@ impl Compiler {
                 if !index.ty.may_be(SystemType::Integer) {
                     return Err(Error::semantic(at, "an index has to be an integer"));
                 }
+                self.check_order(target.unordered, "an indexer", at)?;
                 let op = Op::Indexer(Box::new(target.code), Box::new(index.code));
                 Ok(typed(op, at, target.ty, false))
             }
@@ -209,6 +218,7 @@ impl Compiler {
         let target = self.expression(target, focus)?;
         let (step, ty, many) = self.step(target.ty, name, at)?;
         let many = many || target.many;
+        let unordered = target.unordered;
         let op = match target.code {
             Code { op: Op::Path { base, mut steps }, .. } => {
                 steps.push(step);
@@ -217,7 +227,7 @@ impl Compiler {
             Code { op: Op::This, .. } => Op::Path { base: None, steps: vec![step] },
             base => Op::Path { base: Some(Box::new(base)), steps: vec![step] },
         };
-        Ok(typed(op, at, ty, many))
+        Ok(typed(op, at, ty, many).unordered(unordered))
     }
 
     /// A type's name at the start of a path: `Patient.name`, `Resource.id`.
@@ -298,14 +308,19 @@ impl Compiler {
         if let Function::Is | Function::As | Function::OfType = spec.function {
             return self.type_function(spec.function, target, &args[0], at, focus);
         }
-        let (base, ty, many) = match target {
+        let (base, ty, many, unordered) = match target {
             Some(target) => {
                 let target = self.expression(target, focus)?;
-                (Some(Box::new(target.code)), target.ty, target.many)
+                (Some(Box::new(target.code)), target.ty, target.many, target.unordered)
             }
-            None => (None, focus.this, false),
+            None => (None, focus.this, false, false),
         };
         check_need(spec, ty, at)?;
+        if let Function::First | Function::Last | Function::Tail | Function::Skip | Function::Take =
+            spec.function
+        {
+            self.check_order(unordered, spec.name, at)?;
+        }
         let inner = match spec.function {
             Function::Aggregate => Focus { this: ty, total: Static::Any },
             // `repeat` goes on from its own results, whose type it does not know.
@@ -324,7 +339,21 @@ impl Compiler {
         let args: Vec<Code> = args.into_iter().map(|arg| arg.code).collect();
         let regex = self.literal_regex(spec.function, &args)?;
         let op = Op::Call { function: spec.function, base, args, regex };
-        Ok(typed(op, at, ty, many))
+        let unordered = match spec.function {
+            Function::Children | Function::Descendants => true,
+            Function::Sort => false,
+            _ => unordered && spec.gives == Gives::Input,
+        };
+        Ok(typed(op, at, ty, many).unordered(unordered))
+    }
+
+    /// Refuses to take items by their place where they have none (N1 §5.8).
+    fn check_order(&self, unordered: bool, what: &str, at: u32) -> Result<(), Error> {
+        if !(unordered && self.options.strict) {
+            return Ok(());
+        }
+        let text = format!("{what} needs an order, which children and descendants do not have");
+        Err(Error::semantic(at, text))
     }
 
     /// The regular expression of a call whose pattern is written out.
@@ -380,9 +409,9 @@ impl Compiler {
             _ => {
                 let test = self.type_test(&name, arg.position)?;
                 let base = self.expression(target, focus)?;
-                let many = base.many;
+                let (many, unordered) = (base.many, base.unordered);
                 let op = Op::As { base: Box::new(base.code), test, single: false };
-                Ok(typed(op, at, static_of(test), many))
+                Ok(typed(op, at, static_of(test), many).unordered(unordered))
             }
         }
     }

@@ -298,6 +298,11 @@ fn subsetting_and_combining() {
         ("name.trace('x').count()", "3"),
         ("name.ofType(HumanName).count()", "3"),
         ("children().ofType(Organization).name", "Org"),
+        ("children().skip(1)", "!semantic"),
+        ("children().where(true).first()", "!semantic"),
+        ("descendants().given[0]", "!semantic"),
+        ("children().ofType(HumanName).given.sort().first()", "James"),
+        ("children().count()", "11"),
     ]);
 }
 
@@ -371,6 +376,9 @@ fn text() {
         ("'a'.encode('hex')", "61"),
         ("'YQ=='.decode('base64')", "a"),
         ("'<'.escape('html')", "&lt;"),
+        (r#"'\"1<2\"'.unescape('json')"#, r#""1<2""#),
+        ("{}.iif(true, 1, 2)", "1"),
+        ("('context').iif(true, select($this), 2)", "context"),
         ("1.length()", "!semantic"),
         ("name.upper()", "!semantic"),
         ("name.given.upper()", "!execution"),

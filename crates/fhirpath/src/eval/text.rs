@@ -322,12 +322,29 @@ fn escape(target: &str, text: &str) -> Option<String> {
 fn unescape(target: &str, text: &str) -> Option<String> {
     match target {
         "html" => Some(unescape_html(text)),
-        "json" => {
-            let doc = fhir::json::Doc::parse(format!("\"{text}\"")).ok()?;
-            doc.root().as_str().map(Cow::into_owned)
-        }
+        "json" => unescape_json(text),
         _ => None,
     }
+}
+
+/// Decodes JSON's escapes; quotes may stand bare. `None` when an escape is malformed.
+fn unescape_json(text: &str) -> Option<String> {
+    // A bare quote would end the string, an escaped one does not.
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    let mut escaped = false;
+    for c in text.chars() {
+        match c {
+            '"' if !escaped => quoted.push_str("\\\""),
+            c if c.is_control() => {
+                fhir::json::write_string_body(c.encode_utf8(&mut [0; 4]), &mut quoted)
+            }
+            c => quoted.push(c),
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    quoted.push('"');
+    fhir::json::Doc::parse(quoted).ok()?.root().as_str().map(Cow::into_owned)
 }
 
 fn unescape_html(text: &str) -> String {
@@ -389,7 +406,8 @@ mod tests {
         assert_eq!(unescape("html", "&quot;1&lt;2&#x41;&x;").as_deref(), Some("\"1<2A&x;"));
         assert_eq!(escape("json", "\"1<2\"").as_deref(), Some("\\\"1<2\\\""));
         assert_eq!(unescape("json", "\\\"1").as_deref(), Some("\"1"));
-        assert_eq!(unescape("json", "\""), None);
+        assert_eq!(unescape("json", "\"1\\n\"").as_deref(), Some("\"1\n\""));
+        assert_eq!(unescape("json", "\\x"), None);
     }
 
     #[test]
