@@ -32,6 +32,7 @@ pub struct Practice {
 }
 
 /// An open practice.
+#[derive(Clone)]
 pub struct Open {
     pub record: Record,
     pub auth: Arc<Auth>,

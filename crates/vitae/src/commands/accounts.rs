@@ -1,50 +1,50 @@
 //! `init`, `client add`, `user add`.
 
-use std::process::ExitCode;
+use std::path::Path;
 
 use auth::{NewAccount, NewClient};
 use fhir::json::Value;
 use record::Role;
 
+use super::{Done, place};
 use crate::cli::{ClientAdd, Init, UserAdd};
 use crate::failure::{Failure, Result};
-use crate::practice::{OFFLINE_BASE_URL, Practice, read_password};
+use crate::practice::{Open, Practice, keys_folder, read_password};
 
-pub fn init(args: &Init) -> Result<ExitCode> {
+pub fn init(args: &Init) -> Result<Done> {
     let password = read_password(&args.password_file)?;
     if password.chars().count() < auth::PASSWORD_CHARS_MIN {
         let least = auth::PASSWORD_CHARS_MIN;
         return Err(Failure::new(format!("the password needs at least {least} characters")));
     }
-    let (practice, open) = Practice::create(&args.data.data, &args.name, args.practice)?;
+    let data = &args.data.data;
+    let (practice, open) = Practice::create(data, &args.name, args.practice)?;
     let new =
         NewAccount { name: &args.admin, role: Role::Admin, patient: None, password: &password };
     open.auth.add_account(new)?;
     drop(open.auth);
     open.record.close()?;
-    println!("{} is ready in {}", practice.name, args.data.data.display());
-    let keys = crate::practice::keys_folder()?;
-    println!("keep its key safe and apart: {}/{}.key", keys.display(), practice.id);
-    Ok(ExitCode::SUCCESS)
+    Ok(Done::said(format!(
+        "{} is ready in {}\nkeep its key safe and apart: {}/{}.key",
+        practice.name,
+        data.display(),
+        keys_folder()?.display(),
+        practice.id
+    )))
 }
 
-pub fn client_add(args: &ClientAdd) -> Result<ExitCode> {
-    let (_, open) = Practice::open(&args.data.data, OFFLINE_BASE_URL)?;
+pub fn client_add(args: &ClientAdd, open: &Open) -> Result<Done> {
     let new = NewClient { name: &args.name, scope: &args.scope };
     let (client, secret) = open.auth.add_client(new)?;
-    drop(open.auth);
-    open.record.close()?;
     let value = Value::object([
         ("client_id", Value::from(client.id)),
         ("client_secret", Value::from(secret.expose())),
     ]);
-    println!("{}", value.to_json());
-    Ok(ExitCode::SUCCESS)
+    Ok(Done::said(value.to_json()))
 }
 
-pub fn user_add(args: &UserAdd) -> Result<ExitCode> {
-    let password = read_password(&args.password_file)?;
-    let (_, open) = Practice::open(&args.data.data, OFFLINE_BASE_URL)?;
+pub fn user_add(args: &UserAdd, open: &Open, cwd: &Path) -> Result<Done> {
+    let password = read_password(&place(cwd, &args.password_file))?;
     let new = NewAccount {
         name: &args.name,
         role: args.role,
@@ -52,8 +52,5 @@ pub fn user_add(args: &UserAdd) -> Result<ExitCode> {
         password: &password,
     };
     let account = open.auth.add_account(new)?;
-    drop(open.auth);
-    open.record.close()?;
-    println!("{} may log in as {}", account.name, account.role.as_str());
-    Ok(ExitCode::SUCCESS)
+    Ok(Done::said(format!("{} may log in as {}", account.name, account.role.as_str())))
 }

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use fhir::date::format_instant;
 use fhir::json::{Doc, write_string};
@@ -23,9 +22,10 @@ use sha2::{Digest, Sha256};
 use store::{ChangeKind, Scope, Snapshot, Version};
 
 use super::import::HISTORY_SUFFIX;
+use super::{Done, place};
 use crate::cli::Export;
 use crate::failure::{Context, Failure, Result};
-use crate::practice::{OFFLINE_BASE_URL, Practice};
+use crate::practice::Open;
 use crate::progress::bar;
 
 /// Name of the list of files.
@@ -35,23 +35,22 @@ pub const FORMAT: &str = "vitae-export-1";
 /// Versions that are in memory at one time.
 const PAGE: usize = 500;
 
-pub fn export(args: &Export) -> Result<ExitCode> {
-    prepare_folder(&args.out)?;
-    let (_, open) = Practice::open(&args.data.data, OFFLINE_BASE_URL)?;
+pub fn export(args: &Export, open: &Open, cwd: &Path) -> Result<Done> {
+    let out = place(cwd, &args.out);
+    prepare_folder(&out)?;
     let ctx = Ctx::system("export", open.record.now_ms());
-    let what =
-        args.patient.as_ref().map_or("export".to_owned(), |id| format!("export Patient/{id}"));
+    let what = match &args.patient {
+        Some(id) => format!("export Patient/{id}"),
+        None => "export".to_owned(),
+    };
     open.record.items().audit(&ctx, 'R', &what, 200)?;
-    let mut files = Files { folder: args.out.clone(), open: BTreeMap::new() };
+    let mut files = Files { folder: out.clone(), open: BTreeMap::new() };
     match &args.patient {
         None => everything(&open.record, &mut files)?,
         Some(id) => of_patient(&open.record, &ctx, id, &mut files)?,
     }
     let n = files.finish()?;
-    println!("{n} resources are in {}", args.out.display());
-    drop(open.auth);
-    open.record.close()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Done::said(format!("{n} resources are in {}", out.display())))
 }
 
 fn prepare_folder(folder: &Path) -> Result<()> {

@@ -107,6 +107,6 @@ mod tests {
         check("active", r#"[{"type":"boolean","value":true}]"#);
         check("1.50 + 1", r#"[{"type":"decimal","value":2.50}]"#);
         check("name.given.count()", r#"[{"type":"integer","value":2}]"#);
-        check("nickname.exists()", "semantic");
+        check("nickname.exists()", "semantic error at 0: Patient has no element `nickname`");
     }
 }

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::ExitCode;
 
 use generate::{Options, PracticeKind};
 
+use super::Done;
 use crate::cli::{Generate, Kind};
 use crate::failure::{Context, Failure, Result};
 use crate::progress::bar;
@@ -21,7 +21,7 @@ pub fn practice(patients: u64, seed: u64, kind: Kind, today: (i32, u8, u8)) -> g
     generate::Practice::new(Options { seed, patients, kind, today })
 }
 
-pub fn generate(args: &Generate) -> Result<ExitCode> {
+pub fn generate(args: &Generate) -> Result<Done> {
     let today = parse_date(&args.today)?;
     let practice = practice(args.patients, args.seed, args.practice, today);
     std::fs::create_dir_all(&args.out)
@@ -36,7 +36,7 @@ pub fn generate(args: &Generate) -> Result<ExitCode> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(ExitCode::SUCCESS)
+    Ok(Done::said(format!("{} patients are in {}", args.patients, args.out.display())))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

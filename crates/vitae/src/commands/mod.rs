@@ -1,6 +1,10 @@
 //! One module per command.
+//!
+//! Commands about an open practice run in this process when the practice is free, and in the
+//! serving process when it is served: see `control`.
 
 mod accounts;
+mod control;
 mod demo;
 mod export;
 mod fhirpath;
@@ -11,27 +15,89 @@ mod serve;
 mod site;
 mod validate;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::{AuditCommand, ClientCommand, Command, UserCommand};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
+use crate::practice::{OFFLINE_BASE_URL, Open, Practice};
+
+/// What a command did, for stdout and the exit status.
+#[derive(Debug, Default)]
+pub struct Done {
+    pub out: String,
+    /// The work was done, and its finding is bad: exit 1.
+    pub is_bad: bool,
+}
+
+impl Done {
+    pub fn said(out: impl Into<String>) -> Done {
+        Done { out: out.into(), is_bad: false }
+    }
+}
 
 /// Runs a command; the code is that of a command that did its work, be the finding good or bad.
 pub fn run(command: Command) -> Result<ExitCode> {
-    match command {
-        Command::Init(args) => accounts::init(&args),
-        Command::Serve(args) => serve::serve(&args),
-        Command::Demo(args) => demo::demo(&args),
-        Command::Generate(args) => generate::generate(&args),
-        Command::Client { command: ClientCommand::Add(args) } => accounts::client_add(&args),
-        Command::User { command: UserCommand::Add(args) } => accounts::user_add(&args),
-        Command::Import(args) => import::import(&args),
-        Command::Export(args) => export::export(&args),
-        Command::Verify(args) => maintain::verify(&args),
-        Command::Backup(args) => maintain::backup(&args),
-        Command::Restore(args) => maintain::restore(&args),
-        Command::Audit { command: AuditCommand::Verify(args) } => maintain::audit_verify(&args),
-        Command::Fhirpath(args) => fhirpath::fhirpath(&args),
-        Command::Validate(args) => validate::validate(&args),
+    let done = match &command {
+        Command::Init(args) => accounts::init(args)?,
+        Command::Serve(args) => return serve::serve(args),
+        Command::Demo(args) => return demo::demo(args),
+        Command::Generate(args) => generate::generate(args)?,
+        Command::Restore(args) => maintain::restore(args)?,
+        Command::Fhirpath(args) => return fhirpath::fhirpath(args),
+        Command::Validate(args) => validate::validate(args)?,
+        _ => on_data(&command)?,
+    };
+    if !done.out.is_empty() {
+        println!("{}", done.out.trim_end());
     }
+    Ok(if done.is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The data folder of a command about an open practice.
+fn data_of(command: &Command) -> Option<&Path> {
+    Some(match command {
+        Command::Client { command: ClientCommand::Add(args) } => &args.data.data,
+        Command::User { command: UserCommand::Add(args) } => &args.data.data,
+        Command::Import(args) => &args.data.data,
+        Command::Export(args) => &args.data.data,
+        Command::Verify(args) => &args.data.data,
+        Command::Backup(args) => &args.data.data,
+        Command::Audit { command: AuditCommand::Verify(args) } => &args.data.data,
+        _ => return None,
+    })
+}
+
+fn on_data(command: &Command) -> Result<Done> {
+    let data = data_of(command).ok_or_else(|| Failure::usage("this command has no --data"))?;
+    if let Some(done) = control::ask(data)? {
+        return Ok(done);
+    }
+    let (practice, open) = Practice::open(data, OFFLINE_BASE_URL)?;
+    let done = on_open(command, &practice, &open, Path::new(""));
+    let Open { record, auth } = open;
+    drop(auth);
+    record.close()?;
+    done
+}
+
+/// Runs a command on an open practice. Relative paths stand for places in `cwd`.
+fn on_open(command: &Command, practice: &Practice, open: &Open, cwd: &Path) -> Result<Done> {
+    match command {
+        Command::Client { command: ClientCommand::Add(args) } => accounts::client_add(args, open),
+        Command::User { command: UserCommand::Add(args) } => accounts::user_add(args, open, cwd),
+        Command::Import(args) => import::import(args, open, cwd),
+        Command::Export(args) => export::export(args, open, cwd),
+        Command::Verify(args) => maintain::verify(args, open),
+        Command::Backup(args) => maintain::backup(args, practice, open, cwd),
+        Command::Audit { command: AuditCommand::Verify(args) } => {
+            maintain::audit_verify(args, open)
+        }
+        _ => Err(Failure::usage("this command does not run on an open practice")),
+    }
+}
+
+/// `path` as seen from `cwd`.
+fn place(cwd: &Path, path: &Path) -> PathBuf {
+    if cwd.as_os_str().is_empty() { path.to_owned() } else { cwd.join(path) }
 }

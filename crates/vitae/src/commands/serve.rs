@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::Serve;
 use crate::config::Config;
 use crate::failure::{Context, Failure, Result};
-use crate::practice::Practice;
+use crate::practice::{Open, Practice};
 
 /// Threads for writes, searches and pages.
 const BLOCKING_THREADS_MAX: usize = 48;
@@ -67,17 +67,27 @@ async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> R
         config.metrics_token.clone(),
     ));
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
-    let handler = super::site::handler(door, &open, &practice, root);
+    let handler = super::site::handler(door, &open, &practice, data, root);
+    let control = super::control::listen(data, practice, open.clone())
+        .inspect_err(|error| tracing::warn!(%error, "commands cannot reach this process"))
+        .ok();
     let stop = stop_signal()?;
     let serving = rest::serve(listener, handler, stop);
     println!("ready http://{address}");
-    tracing::info!(%address, practice = practice.id, "ready");
+    tracing::info!(%address, "ready");
     ready(address);
     let drained = serving.await;
     sweeper.abort();
     let _ = sweeper.await;
-    drop(open.auth);
-    tokio::task::spawn_blocking(move || open.record.close())
+    let Open { record, auth } = open;
+    drop(auth);
+    let close = move || {
+        if let Some(control) = control {
+            control.close();
+        }
+        record.close()
+    };
+    tokio::task::spawn_blocking(close)
         .await
         .context(|| "the record was not closed".to_owned())??;
     Ok(drained)

@@ -17,6 +17,7 @@ pub fn handler(
     door: Arc<Door>,
     _open: &Open,
     _practice: &Practice,
+    _data: &std::path::Path,
     _root: &str,
 ) -> impl Fn(Request<Body>, SocketAddr) -> Answer + Clone + Send + Sync + 'static {
     move |request, peer| {

@@ -1,23 +1,22 @@
 //! `validate`: structure, cardinality, primitives and required codes of one resource.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use fhir::issue::{Issue, IssueType, operation_outcome};
 use fhir::json::Doc;
 
+use super::Done;
 use crate::cli::Validate;
 use crate::failure::{Context, Result};
 
-pub fn validate(args: &Validate) -> Result<ExitCode> {
+pub fn validate(args: &Validate) -> Result<Done> {
     let bytes = read(&args.file)?;
     let issues = match parse(bytes) {
         Ok(doc) => fhir::check::check_resource(doc.root()),
         Err(issues) => issues,
     };
-    println!("{}", operation_outcome(&issues));
-    let is_good = !issues.iter().any(Issue::is_error);
-    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_bad = issues.iter().any(Issue::is_error);
+    Ok(Done { out: operation_outcome(&issues), is_bad })
 }
 
 /// A whole file.

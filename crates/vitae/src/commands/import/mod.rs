@@ -9,7 +9,7 @@ mod report;
 mod source;
 mod unit;
 
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -22,9 +22,10 @@ use self::report::Report;
 use self::source::{Form, Source};
 pub use self::unit::HISTORY_SUFFIX;
 use self::unit::Unit;
+use super::{Done, place};
 use crate::cli::Import;
 use crate::failure::{Failure, Result};
-use crate::practice::{OFFLINE_BASE_URL, Practice};
+use crate::practice::Open;
 use crate::progress::bar;
 
 /// Threads that check, index and store.
@@ -36,23 +37,18 @@ const LINES_TOGETHER: usize = 250;
 /// Bytes of lines that are stored together.
 const LINES_BYTES: usize = 4 << 20;
 
-pub fn import(args: &Import) -> Result<ExitCode> {
+pub fn import(args: &Import, open: &Open, cwd: &Path) -> Result<Done> {
     let start = Instant::now();
-    let sources = source::gather(&args.paths)?;
+    let paths: Vec<PathBuf> = args.paths.iter().map(|path| place(cwd, path)).collect();
+    let sources = source::gather(&paths)?;
     if sources.is_empty() {
         return Err(Failure::new("there is nothing to import in these paths"));
     }
-    let (_, open) = Practice::open(&args.data.data, OFFLINE_BASE_URL)?;
     let report = load(&open.record, sources)?;
-    drop(open.auth);
-    open.record.close()?;
+    open.record.store().flush()?;
     let seconds = start.elapsed().as_secs_f64();
-    if args.json {
-        println!("{}", report.to_json(seconds));
-    } else {
-        println!("{}", report.to_text(seconds));
-    }
-    Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let out = if args.json { report.to_json(seconds) } else { report.to_text(seconds) };
+    Ok(Done { out, is_bad: report.rejected > 0 })
 }
 
 /// Stores all sources: first superseded versions of our own exports, in order; then what others
