@@ -319,4 +319,42 @@ mod tests {
             open.extend(subcommands);
         }
     }
+
+    /// `UPDATE=1 cargo test -p vitae` writes the page.
+    #[test]
+    fn the_page_about_commands_is_made_from_the_command_line() {
+        let mut page = String::from(
+            "# Commands\n\n\
+             Errors are one line on stderr that says what to do; status 1 when the work could not be \
+             done or its finding is bad, 2 for wrong usage.\n\
+             Commands with `--data` work on a practice at rest and on one that is served: then the \
+             serving process runs them.\n",
+        );
+        let mut root = Cli::command().term_width(100);
+        root.build();
+        let backwards = |command: &clap::Command| {
+            let mut list: Vec<_> = command.get_subcommands().cloned().collect();
+            list.reverse();
+            list
+        };
+        let mut open = backwards(&root);
+        while let Some(mut command) = open.pop() {
+            if command.get_name() == "help" {
+                continue;
+            }
+            let subcommands = backwards(&command);
+            if subcommands.is_empty() {
+                let name = command.get_bin_name().unwrap_or_default().to_owned();
+                let help = command.render_help().to_string();
+                page.push_str(&format!("\n## {name}\n\n```text\n{}\n```\n", help.trim_end()));
+            }
+            open.extend(subcommands);
+        }
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &page).expect("writes");
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(written, page, "run UPDATE=1 cargo test -p vitae");
+    }
 }
