@@ -15,6 +15,9 @@ pub mod layout;
 pub mod load;
 pub mod pages;
 pub mod plot;
+pub mod routes;
 pub mod view;
 pub mod view_of;
 pub mod when;
+
+pub use routes::{Config, router};

@@ -113,7 +113,8 @@ fn slot(a: Node, lens: &Lens, people: &HashMap<String, PatientRow>) -> Option<Sl
     })
 }
 
-fn recent_rows(reads: &Reads, lens: &Lens, recent: &[String]) -> Result<Vec<PatientRow>, Failure> {
+/// Rows of patients by id, in the order of the ids.
+pub fn recent_rows(reads: &Reads, lens: &Lens, recent: &[String]) -> Result<Vec<PatientRow>, Failure> {
     let ids: Vec<&String> = recent.iter().filter(|id| is_id(id)).take(12).collect();
     if ids.is_empty() {
         return Ok(Vec::new());

@@ -1,0 +1,157 @@
+//! A signed-in request: the session, its context, and the record as pages read it.
+
+use std::sync::Arc;
+
+use auth::Session;
+use axum::response::Response;
+use fhir::json::Doc;
+use fhir_tables::ResourceType;
+use record::{Ctx, Handling, Kind, Request, Role};
+
+use crate::{
+    layout::Reader,
+    load::{Failure, Reads},
+    routes::{App, answer, head::Head},
+    view_of::Lens,
+    when::Now,
+};
+
+/// Name of the session cookie.
+pub(crate) const fn cookie_name(tls: bool) -> &'static str {
+    if tls { "__Host-vitae" } else { "vitae" }
+}
+
+/// What a page is made with.
+pub(crate) struct Desk {
+    pub app: App,
+    pub head: Head,
+    pub session: Arc<Session>,
+    pub ctx: Ctx,
+}
+
+/// Runs `work` for a signed-in person, off the async threads; others are sent to sign in.
+pub(crate) async fn desk<F>(app: App, head: Head, work: F) -> Response
+where
+    F: FnOnce(&Desk) -> Result<Response, Failure> + Send + 'static,
+{
+    let Ok(permit) = Arc::clone(&app.working).acquire_owned().await else {
+        return answer::failure(Failure::Busy, &app, &head);
+    };
+    let copy = (app.clone(), head.clone());
+    let joined = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        run(app, head, work)
+    });
+    match joined.await {
+        Ok(response) => response,
+        // The task panicked: a bug of ours, which must not take the others down.
+        Err(_) => answer::failure(Failure::Ours, &copy.0, &copy.1),
+    }
+}
+
+fn run<F>(app: App, head: Head, work: F) -> Response
+where
+    F: FnOnce(&Desk) -> Result<Response, Failure>,
+{
+    let session = match signed_in(&app, &head) {
+        Ok(Some(session)) => session,
+        Ok(None) => return answer::go_to(&sign_in(&head)),
+        Err(failure) => return answer::failure(failure, &app, &head),
+    };
+    let request_id = app.config.record.new_id();
+    let at_ms = app.config.record.now_ms();
+    let ctx = session.ctx(request_id.clone(), at_ms, head.address.clone());
+    if session.role == Role::Patient {
+        return answer::failure_as(Failure::Refused, &request_id, &head);
+    }
+    let desk = Desk { app, head, session, ctx };
+    match work(&desk) {
+        Ok(response) => response,
+        Err(failure) => answer::failure_as(failure, &request_id, &desk.head),
+    }
+}
+
+fn sign_in(head: &Head) -> String {
+    if head.target == "/" {
+        return "/login".to_owned();
+    }
+    let mut out = String::from("/login?next=");
+    record::percent_encode(&head.target, &mut out);
+    out
+}
+
+/// The session of the cookie, if it lives.
+pub(crate) fn signed_in(app: &App, head: &Head) -> Result<Option<Arc<Session>>, Failure> {
+    let Some(secret) = head.cookie(cookie_name(app.config.tls)) else { return Ok(None) };
+    app.config.auth.session(secret).map_err(|error| {
+        tracing::error!(%error, "a session could not be read");
+        Failure::Busy
+    })
+}
+
+impl Desk {
+    pub fn reader(&self) -> Reader {
+        Reader {
+            name: self.session.name.clone(),
+            role: self.session.role.as_str().replace('-', " "),
+            theme: self.head.theme(),
+            compact: self.head.compact(),
+        }
+    }
+
+    pub fn lens(&self) -> Lens {
+        let mut lens = Lens::new(Now::new(self.ctx.at_ms, self.app.config.zone.clone()));
+        lens.ours.clone_from(&self.app.config.ours);
+        lens
+    }
+
+    /// Gives `work` the record as pages read it.
+    pub fn with_reads<T>(&self, work: impl FnOnce(&Reads) -> T) -> T {
+        let search = |rt: &str, query: &str| self.search(rt, query);
+        let read = |rt: &str, id: &str| self.read(rt, id);
+        work(&Reads::new(&search, &read))
+    }
+
+    fn search(&self, rt: &str, query: &str) -> Result<Doc, Failure> {
+        let rt = ResourceType::from_name(rt).ok_or(Failure::Request)?;
+        self.ask(Request::Search {
+            rt: Some(rt),
+            compartment: None,
+            pairs: record::parse_query(query),
+            handling: Handling::Strict,
+        })
+    }
+
+    fn read(&self, rt: &str, id: &str) -> Result<Doc, Failure> {
+        let rt = ResourceType::from_name(rt).ok_or(Failure::NotFound)?;
+        self.ask(Request::read(rt, id))
+    }
+
+    fn ask(&self, request: Request) -> Result<Doc, Failure> {
+        let response =
+            self.app.config.record.execute(&self.ctx, request).map_err(|e| failure_of(&e))?;
+        let body = response.body.ok_or(Failure::Ours)?;
+        Doc::parse(body.into_bytes()).map_err(|error| {
+            tracing::error!(%error, "the record answered what cannot be read");
+            Failure::Ours
+        })
+    }
+}
+
+/// What a page says about an error of the record.
+fn failure_of(error: &record::Error) -> Failure {
+    match error.kind {
+        Kind::NotFound => Failure::NotFound,
+        Kind::Deleted | Kind::PageExpired => Failure::Deleted,
+        Kind::Login | Kind::Forbidden => Failure::Refused,
+        Kind::Unavailable => Failure::Busy,
+        Kind::Internal => {
+            tracing::error!(kind = error.kind.name(), "the record failed");
+            Failure::Ours
+        }
+        kind => {
+            tracing::debug!(kind = kind.name(), "the record refused a page's question");
+            Failure::Request
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The staff pages over HTTP: one list of routes, sessions, headers.
+//!
+//! Handlers translate and render. They hold no rule: everything that is shown comes from
+//! `record.execute` under the session's context, so what a role may not see is not there.
+
+mod answer;
+mod chart;
+mod desk;
+mod head;
+mod staff;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use auth::Auth;
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use jiff::tz::TimeZone;
+use record::Record;
+use tokio::sync::Semaphore;
+use tower_http::compression::CompressionLayer;
+
+use crate::{assets, load::Failure};
+
+/// What the pages are made over.
+pub struct Config {
+    pub record: Record,
+    pub auth: Arc<Auth>,
+    /// Name of the practice, on the login page.
+    pub practice: String,
+    /// References of the organizations that are this practice: `Organization/org-practice`.
+    pub ours: Vec<String>,
+    /// The practice's time zone.
+    pub zone: TimeZone,
+    /// Served over TLS: cookies are `Secure` and carry the `__Host-` name.
+    pub tls: bool,
+    /// Logins shown on the login page of a demo practice: name and password.
+    pub demo_logins: Vec<(String, String)>,
+}
+
+/// Pages made at the same time; more wait.
+const WORKING_MAX: usize = 32;
+/// Patients remembered as lately opened, per account, until the process ends.
+const RECENT_MAX: usize = 10;
+/// Accounts for which they are remembered.
+const RECENT_ACCOUNTS_MAX: usize = 2_000;
+
+/// Shared by all handlers.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub config: Config,
+    pub working: Arc<Semaphore>,
+    recent: Mutex<HashMap<String, VecDeque<String>>>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Shared {
+    /// Remembers that an account opened a patient.
+    pub fn opened(&self, account: &str, patient: &str) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() >= RECENT_ACCOUNTS_MAX && !recent.contains_key(account) {
+            recent.clear();
+        }
+        let list = recent.entry(account.to_owned()).or_default();
+        list.retain(|id| id != patient);
+        list.push_front(patient.to_owned());
+        list.truncate(RECENT_MAX);
+    }
+
+    /// Patients that an account opened lately, newest first.
+    pub fn recent(&self, account: &str) -> Vec<String> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.get(account).map(|list| list.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// The routes of the pages. Answers every path, with 404 for those that it does not know.
+pub fn router(config: Config) -> Router {
+    let tls = config.tls;
+    let app = App(Arc::new(Shared {
+        config,
+        working: Arc::new(Semaphore::new(WORKING_MAX)),
+        recent: Mutex::default(),
+    }));
+    Router::new()
+        .route("/", get(staff::today))
+        .route("/login", get(staff::login_page).post(staff::login))
+        .route("/logout", post(staff::logout))
+        .route("/account", get(staff::account))
+        .route("/account/sessions/end", post(staff::end_session))
+        .route("/account/theme", post(staff::theme))
+        .route("/account/look", post(staff::look))
+        .route("/patients", get(staff::patients))
+        .route("/palette", get(staff::palette))
+        .route("/patients/{id}", get(chart::overview))
+        .route("/patients/{id}/timeline", get(chart::timeline))
+        .route("/patients/{id}/results", get(chart::results))
+        .route("/patients/{id}/results/{key}", get(chart::trend))
+        .route("/patients/{id}/vitals", get(chart::vitals))
+        .route("/patients/{id}/medications", get(chart::medications))
+        .route("/patients/{id}/problems", get(chart::problems))
+        .route("/patients/{id}/visits", get(chart::visits))
+        .route("/patients/{id}/documents", get(chart::documents))
+        .route("/patients/{id}/documents/{document}", get(chart::document))
+        .route("/patients/{id}/immunizations", get(chart::immunizations))
+        .route("/patients/{id}/coverage", get(chart::coverage))
+        .route("/patients/{id}/fhir/{kind}/{resource}", get(chart::raw))
+        .fallback(not_found)
+        .with_state(app)
+        .layer(middleware::from_fn(move |request, next| guarded(tls, request, next)))
+        .route("/assets/{folder}/{name}", get(asset))
+        .layer(CompressionLayer::new())
+}
+
+async fn not_found(State(app): State<App>, head: head::Head) -> Response {
+    answer::failure(Failure::NotFound, &app, &head)
+}
+
+/// Embedded assets never change under their address.
+async fn asset(Path((folder, name)): Path<(String, String)>) -> Response {
+    match assets::find(&folder, &name) {
+        Some(asset) => (
+            [
+                (header::CONTENT_TYPE, asset.media_type),
+                (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ],
+            asset.body,
+        )
+            .into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// No script, style, image or form of another origin; no framing; nothing kept by caches.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+/// Security headers on every page, and the refusal of forms that another site sends.
+async fn guarded(tls: bool, request: Request, next: Next) -> Response {
+    let mut response = if head::is_foreign_form(&request) {
+        (StatusCode::FORBIDDEN, "This form was sent from another site. Nothing was changed.\n")
+            .into_response()
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(header::CACHE_CONTROL, "no-store");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), microphone=(), geolocation=(), interest-cohort=()",
+    );
+    if tls {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
+    }
+    response
+}
