@@ -118,7 +118,9 @@ for (const form of $$("form[data-live]")) {
     if (links.length === 1) links[0].click();
     else move($("[data-item]", $(target)));
   });
-  if (document.activeElement === input) input.setSelectionRange(input.value.length, input.value.length);
+  const caretLast = () => input.setSelectionRange(input.value.length, input.value.length);
+  if (document.activeElement === input) caretLast();
+  else input.addEventListener("focus", caretLast, { once: true });
   input.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") {
       event.preventDefault();

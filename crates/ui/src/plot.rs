@@ -23,6 +23,9 @@ const TOP: f64 = 8.0;
 /// Most points drawn; of a longer series the latest are, and the table says so.
 pub const POINTS_MAX: usize = 120;
 
+/// More points than this stand too close for rings: the abnormal ones are then larger.
+const DENSE_MIN: usize = 40;
+
 /// Marks of an axis: round steps that cover `low..=high`, about `wanted` of them.
 fn ticks(low: f64, high: f64, wanted: f64) -> Vec<f64> {
     let span = (high - low).max(1e-9);
@@ -257,7 +260,11 @@ fn trace(
         .iter()
         .filter_map(|p| value(p).map(|v| (frame.x(p.at_ms as f64), frame.y(v), p)))
         .collect();
-    let radius = if places.len() > 60 { "2.5" } else { "3.5" };
+    let dense = places.len() > DENSE_MIN;
+    let radius = |abnormal: bool| match (dense, abnormal) {
+        (true, false) => "2",
+        _ => "3.5",
+    };
     html! {
         @for pair in places.windows(2) {
             @if let [(x1, y1, _), (x2, y2, _)] = pair {
@@ -265,10 +272,10 @@ fn trace(
             }
         }
         @for (x, y, p) in &places {
-            @if reads && p.flag.abnormal() {
+            @if reads && p.flag.abnormal() && !dense {
                 circle.ring cx=(percent(*x)) cy=(px(*y)) r="6.5" {}
             }
-            circle class=(point_class(p, reads)) cx=(percent(*x)) cy=(px(*y)) r=(radius)
+            circle class=(point_class(p, reads)) cx=(percent(*x)) cy=(px(*y)) r=(radius(reads && p.flag.abnormal()))
                 data-read=[reads.then(|| words(series, p))] {
                 @if reads { title { (words(series, p)) } }
             }

@@ -479,7 +479,14 @@ pub struct Slot {
 
 #[derive(Clone, Debug, Default)]
 pub struct Today {
+    /// The day shown, in words; and as `2026-11-22`.
     pub date: String,
+    pub iso: String,
+    pub before: String,
+    pub after: String,
+    pub is_today: bool,
+    /// The next day with appointments when this one has none: its ISO date and its words.
+    pub next_busy: Option<(String, String)>,
     pub slots: Vec<Slot>,
     pub counts: Vec<(String, String)>,
     pub recent: Vec<PatientRow>,

@@ -103,11 +103,19 @@ pub fn today() -> Today {
     slots[2].weight = Weight::Caution;
     Today {
         date: "Sunday, 22 November 2026".to_owned(),
+        is_today: true,
         slots,
         counts: [("Appointments today", "8"), ("Arrived or seen", "4"), ("Patients", "1,024"), ("Results this week", "86")]
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
             .to_vec(),
+        ..recent_people()
+    }
+}
+
+fn recent_people() -> Today {
+    Today {
         recent: patients("").rows.into_iter().take(5).collect(),
+        ..Today::default()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     components::{self, card, empty, fold, source, when, when_month, when_short},
     layout::Reader,
     plot,
-    view::{Banner, Finding, Medication, Point, Series},
+    view::{Banner, Finding, Medication, Point, Series, Source},
 };
 
 /// Lines of a card before the rest folds away.
@@ -54,8 +54,11 @@ fn line(patient: &str, s: &Series, p: &Point) -> Markup {
         tr data-item data-test="measure" data-key=(s.key) {
             th scope="row" {
                 a href=(trend_href(patient, &s.key)) { (s.title) }
-                @if !s.range.is_empty() {
-                    span.range { small { span.hidden-visually { "range " } (s.range) } }
+                span.range {
+                    small {
+                        @if !s.range.is_empty() { span.hidden-visually { "range " } (s.range) }
+                        span.only-narrow { @if !s.range.is_empty() { " · " } (p.when.month) }
+                    }
                 }
             }
             td.value { (components::number(&p.text, p.flag.abnormal())) }
@@ -118,10 +121,14 @@ pub fn results_page(reader: &Reader, banner: &Banner, list: &[Series], words: &[
                     } }
                     tbody data-list {
                         @for group in &groups {
-                            @if groups.len() > 1 {
-                                tr { th.group colspan="9" scope="colgroup" { (group) } }
+                            @let rows: Vec<&Series> = list.iter().filter(|s| s.group == *group).collect();
+                            @let shared = shared_source(&rows);
+                            @if groups.len() > 1 || shared.is_some() {
+                                tr { th.group colspan="9" scope="colgroup" {
+                                    (group) @if let Some(s) = shared { " " (source(s)) }
+                                } }
                             }
-                            @for s in list.iter().filter(|s| s.group == *group) { (grid_row(&banner.id, s)) }
+                            @for s in rows { (grid_row(&banner.id, s, shared.is_none())) }
                         }
                     }
                 } } }
@@ -134,11 +141,21 @@ pub fn results_page(reader: &Reader, banner: &Banner, list: &[Series], words: &[
     chart::page(reader, banner, Section::Results, &body)
 }
 
-fn grid_row(patient: &str, s: &Series) -> Markup {
+/// The outside source that the last values of all rows share; it is then said once.
+fn shared_source<'a>(rows: &[&'a Series]) -> Option<&'a Source> {
+    let first = &rows.first()?.last()?.source;
+    let same = rows.iter().all(|s| s.last().is_some_and(|p| p.source == *first));
+    (same && first.outside).then_some(first)
+}
+
+fn grid_row(patient: &str, s: &Series, with_source: bool) -> Markup {
     let Some(p) = s.last() else { return html! {} };
     html! {
         tr data-item data-test="result-row" data-key=(s.key) {
-            th scope="row" { a href=(trend_href(patient, &s.key)) { (s.title) } " " (source(&p.source)) }
+            th scope="row" {
+                a href=(trend_href(patient, &s.key)) { (s.title) }
+                @if with_source { " " (source(&p.source)) }
+            }
             td.end.nowrap { (components::number(&p.text, p.flag.abnormal())) }
             td.dim.nowrap { (s.unit) }
             td.dim.nowrap { (s.range) }

@@ -26,7 +26,8 @@ pub fn banner(reads: &Reads, lens: &mut Lens, patient_id: &str) -> Result<Banner
     let visits = visit_doc(reads, patient_id)?;
     b.allergies = clinical::allergies(of_type(&allergies, "AllergyIntolerance"), lens);
     b.alerts = of_type(&flags, "Flag").filter_map(clinical::alert).collect();
-    b.alerts.sort_by_key(|a| a.weight);
+    b.alerts.sort_by(|a, c| (a.weight, &a.text).cmp(&(c.weight, &c.text)));
+    b.alerts.dedup_by(|a, c| a.text == c.text);
     b.next_visit = of_type(&next, "Appointment")
         .find_map(|a| Some((lens.when(a, "start")?, papers::about(a, lens))));
     b.last_visit = past_visits(&visits, lens).into_iter().next();

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, rc::Rc};
 
 use fhir::json::Node;
-use jiff::ToSpan;
+use jiff::{ToSpan, civil::Date};
 
 use crate::{
     load::{Failure, Reads, is_id, of_type, total},
@@ -15,11 +15,19 @@ use crate::{
 /// Appointments of a day that are shown.
 const SLOTS_MAX: u32 = 200;
 
-/// `recent` are ids of patients opened lately, newest first.
-pub fn today(reads: &Reads, lens: &mut Lens, recent: &[String]) -> Result<Today, Failure> {
-    let day = lens.now.today();
+/// `recent` are ids of patients opened lately, newest first; `date` is the day to show, today
+/// without.
+pub fn today(
+    reads: &Reads,
+    lens: &mut Lens,
+    recent: &[String],
+    date: Option<Date>,
+) -> Result<Today, Failure> {
+    let today = lens.now.today();
+    let day = date.unwrap_or(today);
     let next = day.checked_add(1.day()).unwrap_or(day);
-    let bound = |d: jiff::civil::Date| {
+    let before = day.checked_sub(1.day()).unwrap_or(day);
+    let bound = |d: Date| {
         d.to_zoned(lens.now.zone.clone())
             .map(|z| z.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
             .unwrap_or_else(|_| d.to_string())
@@ -39,7 +47,7 @@ pub fn today(reads: &Reads, lens: &mut Lens, recent: &[String]) -> Result<Today,
         .filter(|a| !matches!(a.str("status").as_deref(), Some("cancelled" | "entered-in-error")))
         .filter_map(|a| slot(a, lens, &people))
         .collect();
-    let now_line = slots.iter().rposition(|s| s.past);
+    let now_line = slots.iter().rposition(|s| s.past).filter(|_| day == today);
     if let Some(current) = now_line.and_then(|i| slots.get_mut(i)) {
         current.now = current.past && !matches!(current.status.as_str(), "fulfilled" | "no show");
     }
@@ -50,23 +58,43 @@ pub fn today(reads: &Reads, lens: &mut Lens, recent: &[String]) -> Result<Today,
     let to_come = slots.iter().filter(|s| !s.past).count();
     let all = total(&*reads.search_open("Patient", "_summary=count")?);
     let counts = [
-        ("Appointments today", slots.len().to_string()),
+        ("Appointments", slots.len().to_string()),
         ("Arrived or seen", seen.to_string()),
         ("Still to come", to_come.to_string()),
         ("Patients", all.map_or_else(|| "–".to_owned(), thousands)),
     ];
+    let next_busy = if slots.is_empty() { next_busy(reads, lens, &bound(next))? } else { None };
     Ok(Today {
-        date: format!(
-            "{}, {} {} {}",
-            weekday(day),
-            day.day(),
-            month_name(day.month()),
-            day.year()
-        ),
+        date: day_words(day),
+        iso: day.to_string(),
+        before: before.to_string(),
+        after: next.to_string(),
+        is_today: day == today,
+        next_busy,
         counts: counts.map(|(word, n)| (word.to_owned(), n)).to_vec(),
         recent: recent_rows(reads, lens, recent)?,
         slots,
     })
+}
+
+fn day_words(day: Date) -> String {
+    format!("{}, {} {} {}", weekday(day), day.day(), month_name(day.month()), day.year())
+}
+
+/// The first day from `from` with an appointment.
+fn next_busy(
+    reads: &Reads,
+    lens: &Lens,
+    from: &str,
+) -> Result<Option<(String, String)>, Failure> {
+    let query = format!("date=ge{from}&status=booked,pending,arrived&_sort=date&_count=1");
+    let doc = reads.search_open("Appointment", &query)?;
+    let start = of_type(&doc, "Appointment").find_map(|a| lens.when(a, "start"));
+    let day = start.and_then(|w| jiff::Timestamp::from_millisecond(w.at_ms).ok());
+    Ok(day.map(|t| {
+        let day = t.to_zoned(lens.now.zone.clone()).date();
+        (day.to_string(), day_words(day))
+    }))
 }
 
 fn slot(a: Node, lens: &Lens, people: &HashMap<String, PatientRow>) -> Option<Slot> {
@@ -126,7 +154,7 @@ pub fn recent_rows(reads: &Reads, lens: &Lens, recent: &[String]) -> Result<Vec<
     Ok(rows)
 }
 
-fn weekday(d: jiff::civil::Date) -> &'static str {
+fn weekday(d: Date) -> &'static str {
     use jiff::civil::Weekday;
     match d.weekday() {
         Weekday::Monday => "Monday",

@@ -15,12 +15,19 @@ pub fn page(reader: &Reader, v: &Today) -> Markup {
         Place::Today,
         &html! {
             div.page {
-                div.page-head { h1 { "Today" } p { (v.date) } }
+                div.page-head {
+                    h1 { @if v.is_today { "Today" } @else { "Day" } } p { (v.date) }
+                    nav.filters aria-label="Days" data-test="days" {
+                        a.chip href={ "/?date=" (v.before) } data-test="day-before" { "Day before" }
+                        @if !v.is_today { a.chip href="/" data-test="day-today" { "Today" } }
+                        a.chip href={ "/?date=" (v.after) } data-test="day-after" { "Day after" }
+                    }
+                }
                 dl.counts data-test="counts" {
                     @for (word, n) in &v.counts { div { dt { (word) } dd { (n) } } }
                 }
                 div.today {
-                    (card("schedule", "Schedule", Some(v.slots.len()), None, &schedule(&v.slots)))
+                    (card("schedule", "Schedule", Some(v.slots.len()), None, &schedule(v)))
                     (card("recent", "Recently opened", None, Some(("/patients", "All patients")), &recent(v)))
                 }
             }
@@ -28,12 +35,15 @@ pub fn page(reader: &Reader, v: &Today) -> Markup {
     )
 }
 
-fn schedule(slots: &[Slot]) -> Markup {
+fn schedule(v: &Today) -> Markup {
     html! {
-        @if slots.is_empty() {
-            (empty("Nothing booked today", "Appointments of the day appear here in their order."))
+        @if v.slots.is_empty() {
+            (empty("Nothing booked this day", "Appointments of the day appear here in their order."))
         }
-        ol data-list { @for slot in slots { (one(slot)) } }
+        @if let (true, Some((iso, words))) = (v.slots.is_empty(), &v.next_busy) {
+            a.more-link href={ "/?date=" (iso) } data-test="next-busy" { "Next appointments: " (words) }
+        }
+        ol data-list { @for slot in &v.slots { (one(slot)) } }
     }
 }
 

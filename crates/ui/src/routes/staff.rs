@@ -107,7 +107,10 @@ pub(crate) async fn logout(State(app): State<App>, head: Head) -> Response {
 pub(crate) async fn today(State(app): State<App>, head: Head) -> Response {
     desk(app, head, |desk| {
         let recent = desk.app.recent(&desk.session.account_id);
-        let v = desk.with_reads(|reads| load::today::today(reads, &mut desk.lens(), &recent))?;
+        let date = desk.head.param("date").and_then(|d| d.parse().ok());
+        let v = desk.with_reads(|reads| {
+            load::today::today(reads, &mut desk.lens(), &recent, date)
+        })?;
         Ok(answer::page(pages::today::page(&desk.reader(), &v)))
     })
     .await

@@ -212,7 +212,7 @@ pub fn alert(f: Node) -> Option<Alert> {
         return None;
     }
     let text = concept_in(f, "code")?;
-    let weight = if has_code(f, "category", &["safety", "clinical", "behavioral"]) {
+    let weight = if has_code(f, "category", &["safety", "clinical", "behavioral", "drug"]) {
         Weight::Caution
     } else {
         Weight::Plain

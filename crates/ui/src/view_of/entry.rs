@@ -19,8 +19,10 @@ use crate::{
     },
 };
 
-/// Values named in one entry before the rest is counted.
-const VALUES_MAX: usize = 6;
+/// Values named in one entry before the rest is counted: vitals and what is abnormal are worth
+/// more room than what is normal.
+const VALUES_MAX: usize = 8;
+const NORMAL_MAX: usize = 3;
 
 /// The entry of one resource that stands alone; `None` for what the timeline does not show.
 pub fn entry(r: Node, patient: &str, lens: &Lens) -> Option<Entry> {
@@ -220,10 +222,15 @@ fn values(list: &[Node]) -> (Option<String>, Flag) {
         .collect();
     parts.sort_by_key(|(weight, _, _)| *weight);
     let flag = parts.first().map(|(_, f, _)| *f).unwrap_or_default();
-    let more = parts.len().saturating_sub(VALUES_MAX);
-    let mut text: Vec<String> = parts.into_iter().take(VALUES_MAX).map(|(_, _, t)| t).collect();
-    if more > 0 {
-        text.push(format!("{more} more"));
+    let abnormal = parts.iter().filter(|(weight, _, _)| *weight < 2).count();
+    let vital = list.iter().any(|o| has_code(*o, "category", &["vital-signs"]));
+    let shown = if vital { VALUES_MAX } else { VALUES_MAX.min(abnormal.max(NORMAL_MAX)) };
+    let more = parts.len().saturating_sub(shown);
+    let mut text: Vec<String> = parts.into_iter().take(shown).map(|(_, _, t)| t).collect();
+    match more {
+        0 => {}
+        n if abnormal <= shown => text.push(format!("{n} more, not marked")),
+        n => text.push(format!("{n} more")),
     }
     ((!text.is_empty()).then(|| text.join(" · ")), flag)
 }

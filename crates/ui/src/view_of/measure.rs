@@ -9,7 +9,7 @@ use crate::{
     view_of::{
         Lens, id,
         observation::{
-            ADULT_BANDS, DIASTOLIC_HIGH, Measured, VITALS, by_limits, hand, is_result, measured,
+            ADULT_BANDS, DIASTOLIC_HIGH, LABS, Measured, VITALS, by_limits, hand, is_result, measured,
             range, recorded_flag, short_title, specimen,
         },
         text::concept_in,
@@ -40,7 +40,7 @@ pub fn key(o: Node) -> Option<String> {
 /// The name of what was measured.
 pub fn title(o: Node) -> String {
     if let Some(k) = key(o)
-        && let Some((_, word)) = VITALS.iter().find(|(code, _)| *code == k)
+        && let Some((_, word)) = VITALS.iter().chain(LABS).find(|(code, _)| *code == k)
     {
         return (*word).to_owned();
     }
