@@ -20,4 +20,4 @@ pub mod view;
 pub mod view_of;
 pub mod when;
 
-pub use routes::{Config, router};
+pub use routes::{Config, Pages, router};

@@ -37,7 +37,7 @@ pub fn login(theme: Theme, trouble: Option<Trouble>) -> Login {
         practice: "Willow Street Family Medicine".to_owned(),
         user: if trouble.is_some() { "ada".to_owned() } else { String::new() },
         next: "/".to_owned(),
-        demo: vec![("provider".to_owned(), "demo".to_owned())],
+        demo: true,
         trouble,
         theme,
     }

@@ -27,8 +27,9 @@ pub fn today(
     let day = date.unwrap_or(today);
     let next = day.checked_add(1.day()).unwrap_or(day);
     let before = day.checked_sub(1.day()).unwrap_or(day);
+    let zone = lens.now.zone.clone();
     let bound = |d: Date| {
-        d.to_zoned(lens.now.zone.clone())
+        d.to_zoned(zone.clone())
             .map(|z| z.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
             .unwrap_or_else(|_| d.to_string())
     };

@@ -11,6 +11,7 @@ mod staff;
 
 use std::{
     collections::{HashMap, VecDeque},
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -26,6 +27,7 @@ use axum::{
 use jiff::tz::TimeZone;
 use record::Record;
 use tokio::sync::Semaphore;
+use tower::ServiceExt;
 use tower_http::compression::CompressionLayer;
 
 use crate::{assets, load::Failure};
@@ -42,8 +44,8 @@ pub struct Config {
     pub zone: TimeZone,
     /// Served over TLS: cookies are `Secure` and carry the `__Host-` name.
     pub tls: bool,
-    /// Logins shown on the login page of a demo practice: name and password.
-    pub demo_logins: Vec<(String, String)>,
+    /// A demo practice: the login page says so, and where its logins are.
+    pub demo: bool,
 }
 
 /// Pages made at the same time; more wait.
@@ -88,6 +90,25 @@ impl Shared {
     pub fn recent(&self, account: &str) -> Vec<String> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.get(account).map(|list| list.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// The pages as one door: every path is answered. Cheap to clone.
+#[derive(Clone)]
+pub struct Pages(Router);
+
+impl Pages {
+    pub fn new(config: Config) -> Pages {
+        Pages(router(config))
+    }
+
+    /// Answers one request from `peer`.
+    pub async fn handle(&self, mut request: Request, peer: SocketAddr) -> Response {
+        request.extensions_mut().insert(peer);
+        match self.0.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
     }
 }
 

@@ -29,7 +29,7 @@ fn field<'a>(form: &'a Fields, name: &str) -> &'a str {
 fn login_view(app: &App, head: &Head, trouble: Option<Trouble>) -> Login {
     Login {
         practice: app.config.practice.clone(),
-        demo: app.config.demo_logins.clone(),
+        demo: app.config.demo,
         theme: head.theme(),
         trouble,
         ..Login::default()

@@ -78,7 +78,7 @@ pub fn practice(name: &str, patients: u64, encounters: usize) -> Practice {
         ours: vec!["Organization/org-practice".to_owned()],
         zone: jiff::tz::TimeZone::UTC,
         tls: false,
-        demo_logins: Vec::new(),
+        demo: true,
     });
     Practice { router, record, folder }
 }

@@ -13,7 +13,7 @@ use crate::failure::{Context, Result};
 use crate::practice::{Practice, write_private};
 
 /// File with the demo logins, in the data folder.
-const LOGINS: &str = "demo-logins.txt";
+pub const LOGINS: &str = "demo-logins.txt";
 /// The folder that is renamed when the demo practice is complete.
 const UNFINISHED: &str = "unfinished";
 const PRACTICE_NAME: &str = "Elm Street Family Practice";

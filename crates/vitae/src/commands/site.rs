@@ -10,17 +10,33 @@ use rest::{Caller, Door};
 
 use crate::practice::{Open, Practice};
 
+/// The Organization that is the practice itself: facts of other organizations look outside.
+const OWN_ORGANIZATION: &str = "Organization/org-practice";
+
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// Hands `/fhir`, `/oauth2` and the like to the REST door, the rest to the pages.
 pub fn handler(
     door: Arc<Door>,
-    _open: &Open,
-    _practice: &Practice,
-    _data: &std::path::Path,
-    _root: &str,
+    open: &Open,
+    practice: &Practice,
+    data: &std::path::Path,
+    root: &str,
 ) -> impl Fn(Request<Body>, SocketAddr) -> Answer + Clone + Send + Sync + 'static {
+    let pages = ui::Pages::new(ui::Config {
+        record: open.record.clone(),
+        auth: Arc::clone(&open.auth),
+        practice: practice.name.clone(),
+        ours: vec![OWN_ORGANIZATION.to_owned()],
+        zone: jiff::tz::TimeZone::system(),
+        tls: root.starts_with("https://"),
+        demo: data.join(super::demo::LOGINS).exists(),
+    });
     move |request, peer| {
+        if !Door::owns(request.uri().path()) {
+            let pages = pages.clone();
+            return Box::pin(async move { pages.handle(request, peer).await });
+        }
         let caller = Caller { address: Some(peer.ip().to_string()) };
         Box::pin(Arc::clone(&door).handle(request, caller))
     }
