@@ -15,7 +15,7 @@
 //! - References inside the entries of a stored Bundle, and inside Parameters, stay as they are:
 //!   they are resolved within that resource.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use fhir::issue::{Issue, IssueType};
@@ -133,6 +133,7 @@ pub fn prepare(
         out: String::with_capacity(node.raw().len() + 64),
         path: vec![(rt.name(), None)],
         found: Vec::new(),
+        seen: HashSet::new(),
         contained,
         entry_base,
         links,
@@ -145,6 +146,8 @@ struct Writer<'w, 'l, 'n> {
     out: String,
     path: Vec<(&'n str, Option<usize>)>,
     found: Vec<Link>,
+    /// Targets of `found`, once they are many.
+    seen: HashSet<(ResourceType, String)>,
     contained: Vec<String>,
     entry_base: Option<&'w str>,
     links: &'w mut Links<'l>,
@@ -366,10 +369,22 @@ impl<'n> Writer<'_, '_, 'n> {
             self.out.push_str(version);
         }
         self.out.push('"');
-        if !self.found.iter().any(|link| link.rt == rt && link.id == id) {
+        if self.is_new_target(rt, id) {
             let expression = self.expression();
             self.found.push(Link { rt, id: id.to_owned(), expression });
         }
+    }
+
+    /// Most resources refer to a handful of others; a Provenance may refer to thousands.
+    fn is_new_target(&mut self, rt: ResourceType, id: &str) -> bool {
+        const FEW: usize = 16;
+        if self.found.len() < FEW {
+            return !self.found.iter().any(|link| link.rt == rt && link.id == id);
+        }
+        if self.seen.is_empty() {
+            self.seen = self.found.iter().map(|link| (link.rt, link.id.clone())).collect();
+        }
+        self.seen.insert((rt, id.to_owned()))
     }
 
     fn type_named(&self, ty: &str) -> Result<ResourceType> {

@@ -127,3 +127,13 @@ fn a_stored_bundle_is_a_world_of_its_own() {
     assert!(got.links.is_empty());
     assert!(got.text.contains("Patient/none"));
 }
+
+#[test]
+fn each_target_of_many_is_gathered_once() {
+    let target = |i: usize| format!(r#"{{"reference":"Patient/{}"}}"#, i % 40);
+    let targets: Vec<String> = (0..200).map(target).collect();
+    let body = format!(r#"{{"resourceType":"Provenance","target":[{}]}}"#, targets.join(","));
+    let links = run(&body, None, &[]).expect("prepared").links;
+    assert_eq!(links.len(), 40);
+    assert_eq!(links[39].expression, "Provenance.target[39].reference");
+}

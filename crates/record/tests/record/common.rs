@@ -36,9 +36,26 @@ pub struct TestRecord {
     pub record: Record,
     pub world: Arc<TestWorld>,
     folder: PathBuf,
+    key: store::DataKey,
 }
 
 impl TestRecord {
+    /// Closes the record and opens it again.
+    pub fn reopened(mut self) -> TestRecord {
+        // What is dropped must not take the folder along.
+        let folder = std::mem::take(&mut self.folder);
+        let (key, world) = (self.key.clone(), self.world.clone());
+        drop(self);
+        let config = Config {
+            folder: folder.clone(),
+            key: key.clone(),
+            base_url: BASE_URL.to_owned(),
+            world: world.clone(),
+        };
+        let record = Record::open(config).expect("the same record");
+        TestRecord { record, world, folder, key }
+    }
+
     pub fn new() -> TestRecord {
         static N: AtomicU64 = AtomicU64::new(0);
         let n = N.fetch_add(1, Ordering::SeqCst);
@@ -47,19 +64,22 @@ impl TestRecord {
             now_ms: AtomicI64::new(START_MS),
             random: FixedWorld::new(START_MS),
         });
+        let key = store::DataKey::random().expect("random bytes");
         let config = Config {
             folder: folder.clone(),
-            key: store::DataKey::random().expect("random bytes"),
+            key: key.clone(),
             base_url: BASE_URL.to_owned(),
             world: world.clone(),
         };
         let record = Record::create(config).expect("an empty record");
-        TestRecord { record, world, folder }
+        TestRecord { record, world, folder, key }
     }
 }
 
 impl Drop for TestRecord {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        if !self.folder.as_os_str().is_empty() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
     }
 }

@@ -1,12 +1,10 @@
 //! Laws of the door that a case file cannot tell: many writers, limits, restarts, moves.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{START_MS, TestRecord};
+use crate::common::{START_MS, TestRecord};
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
 use record::{
@@ -246,7 +244,7 @@ fn an_import_keeps_ids_and_tells_of_what_it_left() {
         {"resource":{"resourceType":"Basic","code":{"text":"x"}}},
         {"fullUrl":"urn:uuid:0"}]}"#;
     let statuses = |allow_dangling| {
-        let options = ImportOptions { allow_dangling };
+        let options = ImportOptions { allow_dangling, ..ImportOptions::default() };
         let response = test
             .record
             .execute(&ctx(), Request::Import { body: doc(body), options })
@@ -266,6 +264,21 @@ fn an_import_keeps_ids_and_tells_of_what_it_left() {
     let options = ImportOptions::default();
     let e = test.record.execute(&client, Request::Import { body: doc(body), options });
     assert_eq!(e.expect_err("not for clients").kind, Kind::Forbidden);
+}
+
+#[test]
+fn page_links_outlive_a_restart() {
+    let test = TestRecord::new();
+    for i in 0..5 {
+        let body = doc(format!(r#"{{"resourceType":"Patient","id":"p{i}"}}"#));
+        let request = Request::update(PATIENT, format!("p{i}"), body);
+        test.record.execute(&ctx(), request).expect("created");
+    }
+    let url = next(&test.record, &get(&test.record, "Patient?_count=2")).expect("a next page");
+    let test = test.reopened();
+    let page = get(&test.record, &url);
+    let ids: Vec<_> = page.root().list("entry").filter_map(|e| e.str("fullUrl")).collect();
+    assert!(ids.len() == 2 && ids[0].ends_with("Patient/p2"), "{ids:?}");
 }
 
 #[test]

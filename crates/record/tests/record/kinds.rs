@@ -11,7 +11,7 @@ fn the_table_of_errors_is_this() {
             format!("{:<16} {status} {}\n", kind.name(), code.as_str())
         })
         .collect();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kinds.txt");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/record/kinds.txt");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, &actual).expect("written");
     }

@@ -1,8 +1,6 @@
 //! Whatever is sent, the door answers: it never fails inside, and never keeps half of it.
 
-mod common;
-
-use common::{START_MS, TestRecord};
+use crate::common::{START_MS, TestRecord};
 use fhir::json::{Doc, Value};
 use fhir_tables::ResourceType;
 use proptest::prelude::*;

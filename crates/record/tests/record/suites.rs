@@ -1,8 +1,6 @@
 //! The resources that others published: all R4 examples are taken and given back as they were.
 
-mod common;
-
-use common::{START_MS, TestRecord};
+use crate::common::{START_MS, TestRecord};
 use fhir::json::{Doc, Value};
 use record::{Ctx, ImportOptions, Request};
 
@@ -31,7 +29,7 @@ fn every_r4_example_is_kept_as_it_is_or_refused_for_a_reason() {
         if !is_stored {
             continue;
         }
-        let options = ImportOptions { allow_dangling: true };
+        let options = ImportOptions { allow_dangling: true, ..ImportOptions::default() };
         let request = Request::Import { body: body.clone(), options };
         let answer = test.record.execute(&ctx, request).expect("an answer").body.expect("a body");
         let answer = Doc::parse(answer).expect("JSON");
@@ -52,7 +50,7 @@ fn every_r4_example_is_kept_as_it_is_or_refused_for_a_reason() {
     assert!(n_kept > 400, "{n_kept}");
     let actual = refused.join("\n") + "\n";
     if std::env::var_os("UPDATE").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/refused-examples.txt");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/record/refused-examples.txt");
         std::fs::write(path, &actual).expect("written");
     } else {
         assert!(actual == REFUSED, "run with UPDATE=1 and look at the difference");

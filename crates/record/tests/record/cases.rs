@@ -1,11 +1,9 @@
 //! Runs the case files under `cases/`.
 
-mod common;
-
 use std::path::Path;
 
+use crate::common::{START_MS, TestRecord};
 use case_kit::{Case, HttpRequest, Role as BlockRole};
-use common::{START_MS, TestRecord};
 use fhir::json::{Doc, Node, Value};
 use record::{
     Actor, Ctx, Error, Headers, HistoryOf, ImportOptions, PatchBody, Payload, Request, Response,
@@ -87,7 +85,7 @@ fn link(last: &str, relation: &str) -> String {
         .find(|link| link.str("relation").as_deref() == Some(relation))
         .and_then(|link| link.str("url"))
         .unwrap_or_else(|| panic!("no link {relation} in {last}"));
-    url.strip_prefix(common::BASE_URL).expect("a link below the base").to_owned()
+    url.strip_prefix(crate::common::BASE_URL).expect("a link below the base").to_owned()
 }
 
 fn request(http: &HttpRequest, url: &str) -> Result<Request, Error> {
