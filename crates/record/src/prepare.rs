@@ -34,6 +34,9 @@ pub struct Link {
     pub expression: String,
 }
 
+/// Finds what a conditional reference selects: element (FHIRPath), type, query → type and id.
+pub type Selector<'a> = dyn FnMut(&str, ResourceType, &str) -> Result<(ResourceType, String)> + 'a;
+
 /// What links turn into. Empty outside transactions but for our base and conditional references.
 pub struct Links<'a> {
     /// Base URL of this server, without a slash at the end.
@@ -41,7 +44,7 @@ pub struct Links<'a> {
     /// `fullUrl` of an entry → type and id of the resource that it stands for.
     pub full_urls: &'a HashMap<String, (ResourceType, String)>,
     /// Finds the one resource that a conditional reference selects.
-    pub select: &'a mut dyn FnMut(&str, ResourceType, &str) -> Result<(ResourceType, String)>,
+    pub select: &'a mut Selector<'a>,
 }
 
 /// A resource ready to be stored.
@@ -110,6 +113,23 @@ pub fn check(rt: ResourceType, node: Node<'_>) -> Result<()> {
         return Err(Error::with_issues(Kind::Structure, issues));
     }
     Ok(())
+}
+
+/// Refuses a part of a resource: stored in place of the whole, it would lose the rest.
+///
+/// Source: FHIR R4 search.html#summary, v3-ObservationValue SUBSETTED.
+/// Errors: `BusinessRule`.
+pub fn check_whole(rt: ResourceType, node: Node<'_>) -> Result<()> {
+    let Some(meta) = node.get("meta") else { return Ok(()) };
+    let is_part = meta.list("tag").any(|tag| {
+        tag.str("code").as_deref() == Some("SUBSETTED")
+            && tag.str("system").as_deref() == Some(crate::view::SUBSETTED_SYSTEM)
+    });
+    if !is_part {
+        return Ok(());
+    }
+    let text = "the resource is tagged SUBSETTED: it is a part; read it whole before changing it";
+    Err(Error::at(Kind::BusinessRule, format!("{rt}.meta.tag"), text))
 }
 
 /// Makes the text to store for `node`, a checked resource of type `rt`, as `rt/id`.

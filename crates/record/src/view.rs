@@ -9,6 +9,9 @@ use fhir_tables::{ElementDef, ResourceType, TypeId, TypeKind};
 use crate::error::{Error, Kind, Result};
 use crate::request::{Summary, View};
 
+/// System of the tag.
+pub(crate) const SUBSETTED_SYSTEM: &str =
+    "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 const SUBSETTED: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED","display":"subsetted"}"#;
 
 /// The part of a stored resource that `view` asks for.

@@ -173,7 +173,7 @@ fn has(view: &View<'_>, p: ParamId) -> Result<RoaringBitmap> {
 fn eval(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
     match c.modifier {
         Modifier::Missing => {
-            let wanted = |m| c.operands.iter().any(|o| *o == Operand::Missing(m));
+            let wanted = |m| c.operands.contains(&Operand::Missing(m));
             let present = has(view, c.param)?;
             let mut all = RoaringBitmap::new();
             if wanted(true) {

@@ -399,6 +399,9 @@ impl Planner<'_> {
     ) -> Result<()> {
         let rt = op.what.rt();
         prepare::check(rt, node)?;
+        if self.mode.integrity == Integrity::Enforce {
+            prepare::check_whole(rt, node)?;
+        }
         let Prepared { text, meta_at, links } =
             self.prepare(rt, id, node, op.full_url.as_deref())?;
         for link in &links {
