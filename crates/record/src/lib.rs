@@ -36,4 +36,5 @@ pub use request::{
     Handling, HistoryOf, ImportOptions, PatchBody, Request, Response, Return, Summary, Unless, View,
 };
 pub use route::{Headers, Payload, parse_etag, parse_prefer, parse_query, percent_encode, route};
+pub use store::DataKey;
 pub use world::{FixedWorld, SystemWorld, World};

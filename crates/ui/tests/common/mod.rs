@@ -9,8 +9,7 @@ use axum::{
     http::{Request, Response, header},
 };
 use fhir::json::Doc;
-use record::{Config as RecordConfig, Ctx, ImportOptions, Record, Role, SystemWorld};
-use store::DataKey;
+use record::{Config as RecordConfig, Ctx, DataKey, ImportOptions, Record, Role, SystemWorld};
 use tower::ServiceExt;
 
 /// Bytes of a page that a test reads.
