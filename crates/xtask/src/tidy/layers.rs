@@ -20,7 +20,8 @@ pub const LAYERS: [&[&str]; 9] = [
     &["vitae"],
 ];
 
-/// Tools: no product crate depends on them, except on `case-kit` in its tests.
+/// Tools: no product crate depends on them, except on `case-kit` in its tests; `vitae bench` is
+/// the load generator.
 pub const TOOLS: &[&str] = &["bench", "case-kit", "sim", "xtask"];
 
 const DATABASE_DRIVERS: &[&str] = &["rusqlite", "libsqlite3-sys", "tokio-postgres", "postgres"];
@@ -106,7 +107,8 @@ fn edge(from: &str, from_layer: Option<usize>, to: &str, dev: bool) -> Option<St
         return Some(format!("{from} names store: only record and vitae may"));
     }
     if TOOLS.contains(&to) {
-        let allowed = is_tool || (dev && to == "case-kit");
+        let allowed =
+            is_tool || (dev && to == "case-kit") || (from == "vitae" && to == "bench");
         return (!allowed).then(|| format!("{from} depends on the tool {to}"));
     }
     let (Some(from_layer), Some(to_layer)) = (from_layer, layer(to)) else { return None };
@@ -156,6 +158,8 @@ mod tests {
     fn tools_and_unknown_crates_are_refused() {
         assert_eq!(broken("rest", "[dependencies]\ncase-kit.workspace = true\n").len(), 1);
         assert_eq!(broken("rest", "[dev-dependencies]\nxtask.workspace = true\n").len(), 1);
+        assert_eq!(broken("rest", "[dependencies]\nbench.workspace = true\n").len(), 1);
+        assert_eq!(broken("vitae", "[dependencies]\nbench.workspace = true\n").len(), 0);
         assert_eq!(broken("utils", "").len(), 1);
     }
 }
