@@ -61,16 +61,24 @@ pub struct Bench {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// W1: create, read, update and delete of nine types, 36 requests a round.
+    #[command(after_help = "Example:\n  vitae bench crud --seconds 30")]
     Crud,
     /// W2: Synthea transaction Bundles, each posted by the next free connection.
+    #[command(after_help = "Example:\n  vitae bench import --connections 4 --resources 1000000")]
     Import(Import),
     /// W6: reads by id at 1 to 128 connections.
+    #[command(after_help = "Example:\n  vitae bench read --data practice --sweep 1,32")]
     Read(Read),
     /// The chart page of a patient with many encounters.
+    #[command(after_help = "Example:\n  vitae bench chart --requests 200")]
     Chart(Chart),
     /// Time from start to the line `ready`.
+    #[command(after_help = "Example:\n  vitae bench cold-start --data practice")]
     ColdStart(ColdStart),
     /// All of them, one after the other on one practice, as the table of docs/performance.md.
+    #[command(
+        after_help = "Example:\n  vitae bench table --resources 250000 --write docs/performance.md"
+    )]
     Table(Table),
 }
 

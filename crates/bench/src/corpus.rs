@@ -17,6 +17,8 @@ pub struct Bundle {
 /// Everything to post.
 #[derive(Debug)]
 pub struct Corpus {
+    /// Names of Bundles left out: over the limit of entries.
+    pub too_long: Vec<String>,
     /// Hospitals and practitioners: first, once, one after the other.
     pub first: Vec<Bundle>,
     pub patients: Vec<Bundle>,
@@ -27,6 +29,9 @@ impl Corpus {
         self.patients.iter().map(|bundle| bundle.n_entries).sum()
     }
 }
+
+/// Entries that a Bundle may have: the server refuses longer ones.
+const ENTRIES_MAX: u64 = 10_000;
 
 const ARCHIVES: [&str; 2] =
     ["synthea-2026/synthea-2026-ma-fhir.tar.zst", "synthea-r4-2019/synthea-r4-2019-give.tar.zst"];
@@ -40,9 +45,13 @@ pub fn read(suites: Option<&Path>) -> Result<Corpus, String> {
         None => std::env::var_os("VITAE_SUITES")
             .map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from),
     };
-    let mut corpus = Corpus { first: Vec::new(), patients: Vec::new() };
+    let mut corpus = Corpus { too_long: Vec::new(), first: Vec::new(), patients: Vec::new() };
     for archive in ARCHIVES {
         for bundle in read_archive(&folder.join(archive))? {
+            if bundle.n_entries > ENTRIES_MAX {
+                corpus.too_long.push(bundle.name);
+                continue;
+            }
             let is_first = bundle.name.starts_with("hospitalInformation")
                 || bundle.name.starts_with("practitionerInformation");
             if is_first { &mut corpus.first } else { &mut corpus.patients }.push(bundle);

@@ -66,6 +66,8 @@ pub enum Command {
     /// Check a resource; prints an OperationOutcome.
     #[command(after_help = "Example:\n  vitae validate patient.json")]
     Validate(Validate),
+    /// Measure a server: CRUD, import, reads, the chart, cold start.
+    Bench(bench::Bench),
 }
 
 #[derive(Debug, Args)]

@@ -128,6 +128,9 @@ pub async fn run(
     args: &cli::Import,
     on_point: impl Fn(&Point),
 ) -> Result<Imported, String> {
+    for name in &corpus.too_long {
+        eprintln!("left out, it has too many entries: {name}");
+    }
     let n_first = post_first(host, corpus).await?;
     let n_wanted = args.resources.map_or(corpus.n_patient_entries(), |n| n.saturating_sub(n_first));
     let queue = Queue {

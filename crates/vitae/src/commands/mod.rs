@@ -46,6 +46,10 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Restore(args) => maintain::restore(args)?,
         Command::Fhirpath(args) => return fhirpath::fhirpath(args),
         Command::Validate(args) => validate::validate(args)?,
+        Command::Bench(args) => {
+            bench::run(args).map_err(crate::failure::Failure::new)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         _ => on_data(&command)?,
     };
     if !done.out.is_empty() {

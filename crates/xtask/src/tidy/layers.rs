@@ -107,8 +107,7 @@ fn edge(from: &str, from_layer: Option<usize>, to: &str, dev: bool) -> Option<St
         return Some(format!("{from} names store: only record and vitae may"));
     }
     if TOOLS.contains(&to) {
-        let allowed =
-            is_tool || (dev && to == "case-kit") || (from == "vitae" && to == "bench");
+        let allowed = is_tool || (dev && to == "case-kit") || (from == "vitae" && to == "bench");
         return (!allowed).then(|| format!("{from} depends on the tool {to}"));
     }
     let (Some(from_layer), Some(to_layer)) = (from_layer, layer(to)) else { return None };
