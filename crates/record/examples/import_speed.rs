@@ -1,4 +1,4 @@
-//! Loads the Bundles of an archive `.tar.zst` into a new record and tells the speed.
+//! Loads the Bundles of an archive `.tar.zst` into a new record, reads from it, and tells the speed.
 //!
 //! `cargo run --release -p record --example import_speed -- ARCHIVE FOLDER`
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fhir::json::Doc;
-use record::{Config, Ctx, ImportOptions, Record, Request, SystemWorld};
+use record::{Config, Ctx, Headers, ImportOptions, Payload, Record, Request, SystemWorld, route};
 
 fn main() {
     let mut args = std::env::args().skip(1);
@@ -38,6 +38,62 @@ fn main() {
     let n = load(&record, &files[n_first..], n_threads);
     let seconds = start.elapsed().as_secs_f64();
     println!("{n} resources in {seconds:.2} s: {:.0}/s", n as f64 / seconds);
+    searches(&record);
+    reads(&record);
+}
+
+fn ask(record: &Record, url: &str) -> String {
+    let ctx = Ctx::system("speed", record.now_ms());
+    let request = route("GET", url, &Headers::default(), Payload::None).expect("a URL");
+    record.execute(&ctx, request).expect(url).body.unwrap_or_default()
+}
+
+/// Tells the time of a few searches.
+fn searches(record: &Record) {
+    let patients = ask(record, "Patient?_count=1");
+    let patients = Doc::parse(patients).expect("JSON");
+    let patient = patients.root().list("entry").next().and_then(|e| e.get("resource"));
+    let id = patient.and_then(|p| p.str("id")).unwrap_or_default().into_owned();
+    for url in [
+        format!("Patient/{id}/Observation?_sort=-date&_count=50"),
+        format!("Observation?subject=Patient/{id}&category=vital-signs&_count=200"),
+        "Patient?name=a&_count=20".to_owned(),
+        "Observation?date=ge2020-01-01".to_owned(),
+        "Observation?code=8302-2&value-quantity=gt150&_sort=-date".to_owned(),
+        format!("Patient?_id={id}&_revinclude=Condition:subject"),
+    ] {
+        let start = Instant::now();
+        const N: u32 = 5;
+        let n_bytes = (0..N).map(|_| ask(record, &url).len()).max().unwrap_or_default();
+        println!("{url}: {:?}, {n_bytes} bytes", start.elapsed() / N);
+    }
+}
+
+/// Tells how fast one thread reads by id.
+fn reads(record: &Record) {
+    const N: usize = 100_000;
+    let mut ids = Vec::new();
+    let mut url = "Observation?_count=1000".to_owned();
+    while ids.len() < 20_000 {
+        let page = Doc::parse(ask(record, &url)).expect("JSON");
+        let resources = page.root().list("entry").filter_map(|e| e.get("resource"));
+        ids.extend(resources.filter_map(|r| r.str("id").map(|id| id.into_owned())));
+        let mut links = page.root().list("link");
+        let Some(next) = links.find(|link| link.str("relation").as_deref() == Some("next")) else {
+            break;
+        };
+        let next = next.str("url").unwrap_or_default();
+        url = next.strip_prefix(record.base_url()).unwrap_or(&next).to_owned();
+    }
+    let rt = fhir_tables::ResourceType::OBSERVATION;
+    let start = Instant::now();
+    let ctx = Ctx::system("speed", record.now_ms());
+    for i in 0..N {
+        let id = ids[i * 7919 % ids.len()].as_str();
+        record.execute(&ctx, Request::read(rt, id)).expect("a resource");
+    }
+    let each = start.elapsed() / N as u32;
+    println!("{N} reads by id of {} resources: {each:?} each", ids.len());
 }
 
 /// Number of entries stored.

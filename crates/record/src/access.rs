@@ -31,7 +31,12 @@ pub fn permit(ctx: &Ctx, action: Action, rt: Option<ResourceType>, id: Option<&s
         return Decision::Refuse;
     }
     match &ctx.actor {
-        Actor::System | Actor::Client { .. } => Decision::Permit,
+        Actor::System => Decision::Permit,
+        // Other systems may add to the trail, and change nothing in it.
+        Actor::Client { .. } => match action {
+            Action::Update | Action::Delete if is_audit_event(rt) => Decision::Refuse,
+            _ => Decision::Permit,
+        },
         Actor::User { role: Role::Patient, patient, .. } => {
             let own_type = rt.is_some_and(|rt| rt.name() == "Patient");
             match (action, id, patient) {
@@ -44,11 +49,15 @@ pub fn permit(ctx: &Ctx, action: Action, rt: Option<ResourceType>, id: Option<&s
     }
 }
 
+fn is_audit_event(rt: Option<ResourceType>) -> bool {
+    rt.is_some_and(|rt| rt.name() == "AuditEvent")
+}
+
 /// Staff read, write and search everything that is clinical; the audit trail of the record is
 /// read by those who answer for it and changed by nobody.
 fn staff(role: Role, action: Action, rt: Option<ResourceType>) -> Decision {
     // Every type at once includes audit events.
-    let is_audit = rt.is_none_or(|rt| rt.name() == "AuditEvent");
+    let is_audit = rt.is_none() || is_audit_event(rt);
     let may_audit = matches!(role, Role::Admin | Role::PrivacyOfficer);
     match action {
         Action::Read | Action::Search if is_audit && !may_audit => Decision::Refuse,
@@ -116,6 +125,16 @@ mod tests {
             assert_eq!(decide(&ctx, action, "Patient", Some("p1")), Decision::Refuse);
         }
         assert_eq!(permit(&ctx, Action::Read, None, None), Decision::Refuse);
+    }
+
+    #[test]
+    fn a_client_adds_to_the_trail_and_changes_nothing_in_it() {
+        let mut ctx = user(Role::Admin, "system/*.cruds");
+        ctx.actor = Actor::Client { id: "c".into(), name: "C".into() };
+        assert_eq!(decide(&ctx, Action::Create, "AuditEvent", None), Decision::Permit);
+        assert_eq!(decide(&ctx, Action::Update, "AuditEvent", Some("a")), Decision::Refuse);
+        assert_eq!(decide(&ctx, Action::Delete, "AuditEvent", Some("a")), Decision::Refuse);
+        assert_eq!(decide(&ctx, Action::Delete, "Patient", Some("p")), Decision::Permit);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) fn read(
     rt: ResourceType,
     id: &str,
     view: &View,
-    unless: Unless,
+    unless: &Unless,
 ) -> Result<Outcome> {
     require(ctx, Action::Read, Some(rt), Some(id))?;
     let Some(version) = record.store().read(rt, id)? else {
@@ -33,10 +33,13 @@ pub(crate) fn read(
     }
     // If-None-Match, when given, decides alone (RFC 9110 §13.2.2). HTTP dates have no
     // milliseconds.
-    let unchanged = match (unless.version, unless.modified_since_ms) {
-        (Some(vid), _) => vid == version.head.vid,
-        (None, Some(since)) => version.head.last_updated_ms / 1000 <= since / 1000,
-        (None, None) => false,
+    let unchanged = if unless.any_version {
+        true
+    } else if unless.versions.is_empty() {
+        let since = unless.modified_since_ms;
+        since.is_some_and(|since| version.head.last_updated_ms / 1000 <= since / 1000)
+    } else {
+        unless.versions.contains(&version.head.vid)
     };
     if unchanged {
         let mut response = Response::status(304);

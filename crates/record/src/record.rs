@@ -149,7 +149,7 @@ impl Record {
     fn perform(&self, ctx: &Ctx, request: Request) -> Result<Outcome> {
         match request {
             Request::Read { rt, id, view, unless } => {
-                crate::read::read(self, ctx, rt, &id, &view, unless)
+                crate::read::read(self, ctx, rt, &id, &view, &unless)
             }
             Request::Vread { rt, id, vid, view } => {
                 crate::read::vread(self, ctx, rt, &id, vid, &view)

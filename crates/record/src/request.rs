@@ -65,10 +65,12 @@ impl View {
 }
 
 /// Conditions of a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Unless {
-    /// `If-None-Match: W/"3"`: answer 304 when this is the version.
-    pub version: Option<u32>,
+    /// `If-None-Match: W/"3", W/"4"`: answer 304 when the version is one of these.
+    pub versions: Vec<u32>,
+    /// `If-None-Match: *`: answer 304 when there is a version.
+    pub any_version: bool,
     /// `If-Modified-Since`, UTC milliseconds: answer 304 when nothing changed after it.
     pub modified_since_ms: Option<i64>,
 }

@@ -221,13 +221,13 @@ impl Router<'_> {
         match self.method {
             "GET" | "HEAD" => {
                 let pairs = self.read_pairs()?;
-                let unless = Unless {
-                    version: match self.headers.if_none_match.as_deref() {
-                        None => None,
-                        Some(text) => Some(parse_etag(text)?),
-                    },
-                    modified_since_ms: self.headers.if_modified_since_ms,
-                };
+                let tags = self.headers.if_none_match.as_deref().unwrap_or_default();
+                let any_version = tags.trim() == "*";
+                let mut unless = Unless { any_version, ..Unless::default() };
+                unless.modified_since_ms = self.headers.if_modified_since_ms;
+                if !any_version && !tags.is_empty() {
+                    unless.versions = tags.split(',').map(parse_etag).collect::<Result<_>>()?;
+                }
                 Ok(Request::Read { rt, id, view: view(&pairs)?, unless })
             }
             "PUT" => {

@@ -124,9 +124,13 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
         from: token.as_ref().map(|token| token.cursor.clone()),
         backward,
         count,
-        total: if is_count { Total::Accurate } else { query.total.unwrap_or(Total::Accurate) },
+        total: if is_count { Total::Accurate } else { query.total.unwrap_or(Total::Estimate) },
     };
-    let page = snapshot.search(&query, &request)?;
+    let mut page = snapshot.search(&query, &request)?;
+    if query.total.is_none() && !page.total_is_exact {
+        // A wrong total that nobody asked for is worse than none.
+        page.total = None;
+    }
     let (included, is_cut) = included(&mut snapshot, ctx, &query, &page.rows)?;
 
     let t = snapshot.at();

@@ -344,14 +344,20 @@ fn search(
     let mut found = plan::find(view, query)?;
     let total = match request.total {
         Total::None => None,
-        Total::Estimate => Some(found.candidates.len()),
+        Total::Estimate => {
+            if found.n_unsure() <= TOTAL_FREE_MAX {
+                found.settle(view, bodies)?;
+            }
+            Some(found.candidates.len())
+        }
         Total::Accurate => {
             found.settle(view, bodies)?;
             Some(found.candidates.len())
         }
     };
+    let total_is_exact = found.is_exact();
     if request.count == 0 {
-        return Ok(SearchPage { total, ..SearchPage::default() });
+        return Ok(SearchPage { total, total_is_exact, ..SearchPage::default() });
     }
     let mut pager = Pager { view, bodies, query, found, request };
     let mut places = pager.places()?;
@@ -368,6 +374,7 @@ fn search(
     Ok(SearchPage {
         rows: rows?,
         total,
+        total_is_exact,
         first: cursor(places.first()),
         last: cursor(places.last()),
         more,

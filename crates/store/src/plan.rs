@@ -59,6 +59,11 @@ impl Found<'_> {
         self.unsure.is_empty()
     }
 
+    /// Number of candidates that need verification.
+    pub fn n_unsure(&self) -> u64 {
+        if self.is_exact() { 0 } else { self.candidates.len().saturating_sub(self.sure.len()) }
+    }
+
     /// Whether a candidate answers the query.
     pub fn holds(&self, view: &View<'_>, bodies: &mut body::Reader, rid: Rid) -> Result<bool> {
         if self.is_exact() || self.sure.contains(rid) {

@@ -196,6 +196,8 @@ pub struct SearchPage {
     pub rows: Vec<Version>,
     /// Matches in all; `None` when it was not asked for or would cost too much to tell.
     pub total: Option<u64>,
+    /// False for an estimate that is too high.
+    pub total_is_exact: bool,
     pub first: Option<Cursor>,
     pub last: Option<Cursor>,
     /// There are rows behind the last one; when `backward`, before the first one.
