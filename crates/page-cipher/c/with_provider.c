@@ -28,6 +28,10 @@
 #define HAVE_ISNAN 1
 #ifndef _WIN32
 #define HAVE_USLEEP 1
+/* Size and content reach the disk; times of the file need not. */
+#define HAVE_FDATASYNC 1
+#define HAVE_PREAD 1
+#define HAVE_PWRITE 1
 #define HAVE_LOCALTIME_R 1
 #endif
 

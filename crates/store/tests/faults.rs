@@ -44,7 +44,9 @@ fn basic() -> ResourceType {
 fn child() -> PathBuf {
     // target/debug/deps/faults-… → target/debug/examples/writer_child
     let own = std::env::current_exe().expect("own path");
-    own.parent().and_then(Path::parent).expect("deps").join("examples/writer_child")
+    let path = own.parent().and_then(Path::parent).expect("deps").join("examples/writer_child");
+    assert!(path.exists(), "run `cargo build -p store --examples` first; a plain `cargo test` does");
+    path
 }
 
 /// Runs the child under `inject`; the numbers it acknowledged, and its last words.
@@ -76,7 +78,7 @@ fn a_failing_disk_ends_acknowledgement_and_loses_nothing() {
     let keys = folder.0.join("keys");
     let master = MasterKey::create(&keys, "test").expect("key");
     for (case, call, error) in [
-        ("sync", "fdatasync", "EIO"),
+        ("sync", "fdatasync,fsync", "EIO"),
         ("write", "pwrite64", "EIO"),
         ("space", "pwrite64", "ENOSPC"),
     ] {
