@@ -106,6 +106,8 @@ pub struct Shared {
     pub dictionaries: Arc<Dictionaries>,
     readers: Mutex<Vec<Reader>>,
     failed: AtomicBool,
+    /// Audit leaves wait for space on the disk.
+    pub audit_stalled: AtomicBool,
     failure: Mutex<Option<String>>,
     /// By type: the last published version. Tells whether a search may answer differently.
     pub type_changed: Vec<AtomicU32>,
@@ -260,6 +262,7 @@ impl Store {
             dictionaries: Arc::new(Dictionaries::default()),
             readers: Mutex::new(Vec::new()),
             failed: AtomicBool::new(false),
+            audit_stalled: AtomicBool::new(false),
             failure: Mutex::new(None),
             type_changed: (0..=u8::MAX).map(|_| AtomicU32::new(0)).collect(),
             last_deletion: AtomicU32::new(0),
@@ -347,10 +350,13 @@ impl Store {
     ///
     /// Errors: the audit cannot be written; what the leaf tells of must then not be done.
     pub fn audit(&self, leaf: Vec<u8>) -> Result<()> {
-        match self.failure() {
-            Some(failure) => Err(failure),
-            None => self.send(Message::Audit(leaf)),
+        if let Some(failure) = self.failure() {
+            return Err(failure);
         }
+        if self.inner.shared.audit_stalled.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::DiskFull, "the disk is full: no audit can be written"));
+        }
+        self.send(Message::Audit(leaf))
     }
 
     /// Returns when everything queued so far is on disk.

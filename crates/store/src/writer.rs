@@ -30,6 +30,8 @@ use crate::view::View;
 const GROUP_MAX_PUTS: usize = 4_000;
 /// Longest time that an audit leaf waits for a commit.
 const AUDIT_DELAY: Duration = Duration::from_millis(50);
+/// Time between two tries on a full disk.
+const STALLED_DELAY: Duration = Duration::from_millis(500);
 /// Bytes of a version hash that are kept.
 pub const HASH_BYTES: usize = 16;
 
@@ -99,7 +101,8 @@ pub struct Writer {
     pending_since: Option<Instant>,
     flusher: Flusher,
     next_dictionary: u32,
-    /// A commit was made since the last checkpoint.
+    /// The last transaction did not happen because the disk is full.
+    stalled: bool,
     checkpoint: crate::checkpoint::Checkpointer,
 }
 
@@ -157,6 +160,7 @@ impl Writer {
             pending_since: None,
             flusher,
             next_dictionary,
+            stalled: false,
             checkpoint,
         })
     }
@@ -189,6 +193,7 @@ impl Writer {
     /// The next message; does waiting work and gives `None` when there is none in time.
     fn wait(&mut self, from_callers: &mpsc::Receiver<Message>) -> Option<Message> {
         let patience = match self.pending_since {
+            _ if self.stalled => STALLED_DELAY,
             Some(since) => AUDIT_DELAY.saturating_sub(since.elapsed()),
             None if self.flusher.has_work() => Duration::from_millis(20),
             None => Duration::from_secs(3600),
@@ -330,6 +335,10 @@ impl Writer {
         let outcome = self.transact(jobs, idle_keys, &generation, &mut group, &mut answers);
         match outcome {
             Ok(()) => {
+                self.pending_audit.clear();
+                self.pending_since = None;
+                self.stalled = false;
+                self.shared.audit_stalled.store(false, Ordering::SeqCst);
                 self.publish(&group);
                 for (reply, answer) in answers {
                     let _caller_gone = reply.send(answer);
@@ -343,6 +352,9 @@ impl Writer {
                 self.audit = audit_before;
                 self.flusher.rolled_back();
                 self.stop_unless_full(&e);
+                self.stalled = true;
+                let waits = !self.pending_audit.is_empty();
+                self.shared.audit_stalled.store(waits, Ordering::SeqCst);
                 for (reply, _) in answers {
                     let again = Error::new(e.kind, e.public.clone());
                     let _caller_gone = reply.send(Err(again.into()));
@@ -374,8 +386,10 @@ impl Writer {
             }
         }
         let leaves = std::mem::take(&mut self.pending_audit);
-        self.pending_since = None;
-        self.write_audit(leaves)?;
+        let written = self.write_audit(&leaves);
+        // Kept until the transaction is on disk.
+        self.pending_audit = leaves;
+        written?;
         let (upto, systems) = self.shared.systems.unsaved();
         for (number, text) in &systems {
             self.execute("INSERT INTO system VALUES(?1, ?2)", params![number, &**text])?;
@@ -388,11 +402,11 @@ impl Writer {
         Ok(())
     }
 
-    fn write_audit(&mut self, leaves: Vec<Vec<u8>>) -> Result<()> {
+    fn write_audit(&mut self, leaves: &[Vec<u8>]) -> Result<()> {
         let mut insert = self.connection.prepare_cached("INSERT INTO audit VALUES(?1, ?2)")?;
         for leaf in leaves {
             insert.execute(params![self.audit.size() as i64, leaf])?;
-            self.audit.append(&leaf);
+            self.audit.append(leaf);
         }
         Ok(())
     }
@@ -434,7 +448,7 @@ impl Writer {
                 params![row.topic, row.payload, row.due_ms],
             )?;
         }
-        self.write_audit(set.audit)?;
+        self.write_audit(&set.audit)?;
         Ok(Committed { at_ms, puts: results })
     }
 
@@ -642,7 +656,7 @@ impl Writer {
         self.group(Vec::new(), 0);
         if self.shared.failure().is_none() {
             self.flusher.freeze_all(&self.shared, self.next);
-            while self.flusher.has_work() && self.shared.failure().is_none() {
+            while self.flusher.has_work() && !self.stalled && self.shared.failure().is_none() {
                 self.group(Vec::new(), 50_000);
             }
         }

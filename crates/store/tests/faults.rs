@@ -45,7 +45,10 @@ fn child() -> PathBuf {
     // target/debug/deps/faults-… → target/debug/examples/writer_child
     let own = std::env::current_exe().expect("own path");
     let path = own.parent().and_then(Path::parent).expect("deps").join("examples/writer_child");
-    assert!(path.exists(), "run `cargo build -p store --examples` first; a plain `cargo test` does");
+    assert!(
+        path.exists(),
+        "run `cargo build -p store --examples` first; a plain `cargo test` does"
+    );
     path
 }
 
@@ -128,9 +131,8 @@ fn a_full_disk_refuses_writes_and_goes_on_when_there_is_space() {
         let noise: String = (0..3000u32)
             .map(|k| char::from(b'a' + (k.wrapping_mul(2_654_435_761 ^ i * 97) >> 13) as u8 % 26))
             .collect();
-        let text = format!(
-            r#"{{"resourceType":"Basic","id":"b{i}","meta":{{}},"language":"{noise}"}}"#
-        );
+        let text =
+            format!(r#"{{"resourceType":"Basic","id":"b{i}","meta":{{}},"language":"{noise}"}}"#);
         let put = Put {
             rt: basic(),
             meta_at: text.find("\"meta\":{").expect("meta") + 8,
