@@ -19,7 +19,7 @@ mod server;
 pub use body::{BODIES_BYTES_MAX, BODY_BYTES_MAX};
 pub use door::{Caller, Door, URL_BYTES_MAX};
 pub use routes::{Access, Interaction, ROUTES, Route, What};
-pub use server::{Drained, HEADER_TIMEOUT_MS, serve};
+pub use server::{Drained, HEADER_TIMEOUT_MS, Tls, serve};
 
 /// A request as the doors receive it.
 pub type HttpRequest = axum::http::Request<axum::body::Body>;

@@ -1,15 +1,21 @@
-//! Listens, serves connections, and drains at the end.
+//! Listens, serves connections with or without TLS, and drains at the end.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use crate::{HttpRequest, HttpResponse};
 
@@ -17,6 +23,8 @@ use crate::{HttpRequest, HttpResponse};
 pub const HEADER_TIMEOUT_MS: u64 = 75_000;
 /// How long requests may go on after the server was told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of the head of a request.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -29,9 +37,38 @@ pub enum Drained {
     TimedOut,
 }
 
+/// TLS 1.2 and 1.3 with a certificate of one's own.
+#[derive(Clone)]
+pub struct Tls(TlsAcceptor);
+
+impl Tls {
+    /// Reads a chain of certificates and its private key from PEM files.
+    ///
+    /// Errors: one line that names the file.
+    pub fn from_files(certificates: &Path, key: &Path) -> Result<Tls, String> {
+        let wrong = |path: &Path, why: String| format!("{}: {why}", path.display());
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificates)
+            .and_then(Iterator::collect)
+            .map_err(|e| wrong(certificates, e.to_string()))?;
+        if chain.is_empty() {
+            return Err(wrong(certificates, "holds no certificate in PEM".to_owned()));
+        }
+        let private =
+            PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(key, e.to_string()))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
+            .map_err(|e| wrong(certificates, e.to_string()))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Tls(TlsAcceptor::from(Arc::new(config))))
+    }
+}
+
 /// Serves until `stop` is ready, then finishes the requests that are under way.
 pub async fn serve<H, F>(
     listener: TcpListener,
+    tls: Option<Tls>,
     handler: H,
     stop: impl Future<Output = ()>,
 ) -> Drained
@@ -50,7 +87,21 @@ where
             Ok((stream, peer)) => {
                 // Without this, small answers wait for the acknowledgement of earlier ones.
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(connection(stream, peer, handler.clone(), stopped.clone()));
+                let (handler, stopped) = (handler.clone(), stopped.clone());
+                match tls.clone() {
+                    None => {
+                        tokio::spawn(connection(stream, peer, handler, stopped));
+                    }
+                    Some(Tls(acceptor)) => {
+                        tokio::spawn(async move {
+                            let accepted =
+                                tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+                            if let Ok(Ok(stream)) = accepted.await {
+                                connection(stream, peer, handler, stopped).await;
+                            }
+                        });
+                    }
+                }
             }
             Err(error) => {
                 // Mostly out of file descriptors: wait until some are free.
@@ -68,12 +119,13 @@ where
     }
 }
 
-async fn connection<H, F>(
-    stream: tokio::net::TcpStream,
+async fn connection<S, H, F>(
+    stream: S,
     peer: SocketAddr,
     handler: H,
     mut stopped: watch::Receiver<bool>,
 ) where
+    S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(HttpRequest, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = HttpResponse> + Send + 'static,
 {
@@ -87,7 +139,7 @@ async fn connection<H, F>(
         .header_read_timeout(Duration::from_millis(HEADER_TIMEOUT_MS))
         .max_buf_size(HEAD_BYTES_MAX)
         .pipeline_flush(true);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,

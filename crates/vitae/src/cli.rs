@@ -73,7 +73,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Data {
     /// Folder of the practice.
-    #[arg(long, value_name = "DIR", env = "VITAE_DATA")]
+    #[arg(long, value_name = "DIR", env = "VITAE_DATA", hide_env_values = true)]
     pub data: PathBuf,
 }
 
@@ -121,6 +121,12 @@ pub struct Serve {
     /// Address and port; port 0 picks a free one.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Chain of certificates in PEM; then only TLS is served.
+    #[arg(long, value_name = "F", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key in PEM.
+    #[arg(long, value_name = "F", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Configuration file; DIR/vitae.toml unless given.
     #[arg(long, value_name = "F")]
     pub config: Option<PathBuf>,

@@ -61,6 +61,10 @@ settings! {
     public_url: Option<String> = None,
         "Where clients find this server, without a slash at the end, such as \
          `https://record.example.org`; the address it listens on unless set.";
+    tls_cert: Option<String> = None,
+        "File with the chain of certificates in PEM; with it only TLS is served.";
+    tls_key: Option<String> = None,
+        "File with the private key in PEM.";
     metrics_token: Option<String> = None,
         "Bearer token that reads `/metrics` and nothing else.";
     log: String = "info".to_owned(),

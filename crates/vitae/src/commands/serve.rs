@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Auth;
-use rest::{Door, Drained};
+use rest::{Door, Drained, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,6 +26,9 @@ pub fn serve(args: &Serve) -> Result<ExitCode> {
     if let Some(listen) = args.listen {
         config.listen = listen;
     }
+    let text = |path: &std::path::PathBuf| path.display().to_string();
+    config.tls_cert = args.tls_cert.as_ref().map(text).or(config.tls_cert);
+    config.tls_key = args.tls_key.as_ref().map(text).or(config.tls_key);
     run(&args.data.data, &config, |_| {})
 }
 
@@ -51,12 +54,15 @@ pub fn run(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> Resu
 }
 
 async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<Drained> {
+    let tls = tls(config)?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
         let listen = config.listen;
         Failure::new(format!("{listen} cannot be listened on: {e}; choose another --listen"))
     })?;
     let address = listener.local_addr().context(|| "no address".to_owned())?;
-    let root = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let own = format!("{scheme}://{address}");
+    let root = config.public_url.clone().unwrap_or_else(|| own.clone());
     let root = root.trim_end_matches('/');
     let base_url = format!("{root}/fhir");
     let (practice, open) = Practice::open(data, &base_url)?;
@@ -72,8 +78,8 @@ async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> R
         .inspect_err(|error| tracing::warn!(%error, "commands cannot reach this process"))
         .ok();
     let stop = stop_signal()?;
-    let serving = rest::serve(listener, handler, stop);
-    println!("ready http://{address}");
+    let serving = rest::serve(listener, tls, handler, stop);
+    println!("ready {own}");
     tracing::info!(%address, "ready");
     ready(address);
     let drained = serving.await;
@@ -91,6 +97,17 @@ async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> R
         .await
         .context(|| "the record was not closed".to_owned())??;
     Ok(drained)
+}
+
+fn tls(config: &Config) -> Result<Option<Tls>> {
+    match (&config.tls_cert, &config.tls_key) {
+        (None, None) => Ok(None),
+        (Some(certificates), Some(key)) => {
+            let tls = Tls::from_files(Path::new(certificates), Path::new(key));
+            tls.map(Some).map_err(Failure::new)
+        }
+        _ => Err(Failure::usage("tls_cert and tls_key go together")),
+    }
 }
 
 /// Ready when the process is told to stop.
