@@ -393,3 +393,48 @@ fn stopping_answers_what_is_under_way() {
     assert_eq!(server.stop(), Some(0));
     assert_eq!(waiting.join().expect("answers"), 200);
 }
+
+#[test]
+fn tls_is_served_with_a_certificate_of_ones_own() {
+    let practice = Practice::new();
+    let (cert, key) = (practice.text("cert.pem"), practice.text("key.pem"));
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", &key, "-out", &cert])
+        .output();
+    if !made.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no openssl to make a certificate with");
+        return;
+    }
+    let data = practice.data();
+    let half = practice.run(&["serve", "--data", &data, "--tls-cert", &cert]);
+    assert_eq!(half.code, 2, "they go together");
+    let wrong = practice.run(&["serve", "--data", &data, "--tls-cert", &key, "--tls-key", &cert]);
+    assert!(wrong.code == 1 && wrong.err.contains("key.pem"), "{}", wrong.err);
+    let mut server = practice.serve_with(&["--tls-cert", &cert, "--tls-key", &key]);
+    let address = server.address.clone();
+    let answer = std::process::Command::new("openssl")
+        .args([
+            "s_client",
+            "-quiet",
+            "-verify_return_error",
+            "-CAfile",
+            &cert,
+            "-connect",
+            &address,
+        ])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .and_then(|mut child| {
+            let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            std::io::Write::write_all(child.stdin.as_mut().expect("piped"), request)?;
+            child.wait_with_output()
+        })
+        .expect("openssl runs");
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    assert!(text.starts_with("HTTP/1.1 200 OK") && text.ends_with("ok\n"), "{text}");
+    assert_eq!(server.stop(), Some(0));
+}

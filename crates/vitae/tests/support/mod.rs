@@ -140,10 +140,15 @@ impl Practice {
         let mut lines = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         lines.read_line(&mut line).expect("reads");
-        let address = line.trim().strip_prefix("ready http://").unwrap_or_else(|| {
-            let log = std::fs::read_to_string(self.folder.path("serve.log")).unwrap_or_default();
-            panic!("not ready: {line:?} {log}")
-        });
+        let address = line
+            .trim()
+            .strip_prefix("ready ")
+            .and_then(|rest| rest.rsplit("://").next())
+            .unwrap_or_else(|| {
+                let log =
+                    std::fs::read_to_string(self.folder.path("serve.log")).unwrap_or_default();
+                panic!("not ready: {line:?} {log}")
+            });
         Server { address: address.to_owned(), child }
     }
 
