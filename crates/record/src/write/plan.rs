@@ -424,12 +424,13 @@ impl Planner<'_> {
     ) -> Result<Prepared> {
         let (ctx, base_url) = (self.ctx, self.record.base_url());
         let (snapshot, selected) = (&mut *self.snapshot, &mut self.selected);
+        let puts = self.plan.set.puts.as_slice();
         let mut select = |expression: &str, rt: ResourceType, query: &str| {
             let key = format!("{rt}?{query}");
             if let Some(to) = selected.get(&key) {
                 return Ok(to.clone());
             }
-            let to = select_one(ctx, snapshot, base_url, rt, query).map_err(|mut e| {
+            let to = select_one(ctx, snapshot, puts, base_url, (rt, query)).map_err(|mut e| {
                 e.issues.iter_mut().for_each(|issue| issue.expression = expression.to_owned());
                 e
             })?;
@@ -529,23 +530,35 @@ impl Planner<'_> {
     }
 }
 
-/// The one resource that a conditional reference selects.
+/// The one resource that a conditional reference selects, in the record or among the entries of
+/// the same transaction that were carried out before.
 fn select_one(
     ctx: &Ctx,
     snapshot: &mut Snapshot,
+    puts: &[Put],
     base_url: &str,
-    rt: ResourceType,
-    text: &str,
+    (rt, text): (ResourceType, &str),
 ) -> Result<(ResourceType, String)> {
     require(ctx, Action::Search, Some(rt), None)?;
     let query = conditional::query(rt, text, base_url, ctx.at_ms)?;
-    match conditional::select(snapshot, &query)? {
-        Selected::One(head) => Ok((rt, head.id)),
-        Selected::Many => Err(conditional::many(rt, text)),
-        Selected::None => {
+    let mut own = puts
+        .iter()
+        .filter(|put| put.rt == rt && query.matches(&put.id, ctx.at_ms, &put.values))
+        .map(|put| put.id.as_str());
+    let stored = match conditional::select(snapshot, &query)? {
+        Selected::One(head) => Some(head.id),
+        Selected::Many => return Err(conditional::many(rt, text)),
+        Selected::None => None,
+    };
+    match (stored, own.next(), own.next()) {
+        (None, None, _) => {
             let text = format!("no {rt} matches '{}'", prepare::clipped(text));
             Err(Error::new(Kind::NoMatch, text))
         }
+        (Some(id), None, _) => Ok((rt, id)),
+        (None, Some(id), None) => Ok((rt, id.to_owned())),
+        (Some(id), Some(own), None) if id == own => Ok((rt, id)),
+        _ => Err(conditional::many(rt, text)),
     }
 }
 
