@@ -18,6 +18,8 @@ const LEVEL: i32 = 3;
 const DICTIONARY_BYTES: usize = 48 * 1024;
 /// Bodies that are looked at for a dictionary.
 pub const SAMPLES: usize = 600;
+/// Set in the number of a dictionary when long strings of the body stand apart ([`crate::blob`]).
+pub const IS_CUT: u32 = 1 << 30;
 /// Longest part of a body that goes into training.
 const SAMPLE_MAX_BYTES: usize = 8 * 1024;
 

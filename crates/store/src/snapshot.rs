@@ -266,7 +266,7 @@ impl Snapshot {
             let mut rows = statement.query(params![after, view.at, limit as i64])?;
             let mut versions = Vec::new();
             while let Some(row) = rows.next()? {
-                versions.push(version_of(row, bodies)?);
+                versions.push(version_of(row, view.connection, bodies)?);
             }
             Ok(versions)
         })
@@ -365,7 +365,7 @@ fn read_current(
     let mut statement = reader.connection.prepare_cached(SQL)?;
     let mut rows = statement.query(params![rt.0, id, at])?;
     match rows.next()? {
-        Some(row) => Ok(Some(version_of(row, &mut reader.bodies)?)),
+        Some(row) => Ok(Some(version_of(row, &reader.connection, &mut reader.bodies)?)),
         None => Ok(None),
     }
 }

@@ -160,7 +160,7 @@ fn versions(
             row.get::<_, String>(2)?,
             row.get::<_, u32>(3)?
         );
-        let version = match version_of(row, bodies) {
+        let version = match version_of(row, view.connection, bodies) {
             Ok(version) => version,
             Err(e) => {
                 check.find("hash", place, &e.public);

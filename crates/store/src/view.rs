@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension, params};
 use search::value::Indexed;
 
+use crate::blob;
 use crate::body;
 use crate::error::{Error, Result};
 use crate::key;
@@ -52,14 +53,20 @@ pub(crate) fn head_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {
 }
 
 /// A row of `HEAD_COLUMNS, dictionary, size, body`.
-pub(crate) fn version_of(row: &rusqlite::Row<'_>, bodies: &mut body::Reader) -> Result<Version> {
+pub(crate) fn version_of(
+    row: &rusqlite::Row<'_>,
+    connection: &Connection,
+    bodies: &mut body::Reader,
+) -> Result<Version> {
     let head = head_of(row)?;
     if head.kind == ChangeKind::Delete {
         return Ok(Version { head, body: Vec::new() });
     }
     let stored = row.get_ref(8)?.as_blob().map_err(|_| Error::corrupt("a body is missing"))?;
     let size = usize::try_from(row.get::<_, i64>(7)?).map_err(|_| Error::corrupt("a size"))?;
-    let body = bodies.read(row.get(6)?, size, stored)?;
+    let dictionary: u32 = row.get(6)?;
+    let body = bodies.read(dictionary & !body::IS_CUT, size, stored)?;
+    let body = if dictionary & body::IS_CUT == 0 { body } else { blob::join(connection, &body)? };
     Ok(Version { head, body })
 }
 
@@ -233,7 +240,7 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query([rid])?;
         match rows.next()? {
-            Some(row) => version_of(row, bodies),
+            Some(row) => version_of(row, self.connection, bodies),
             None => Err(Error::corrupt("an index names a version that is not there")),
         }
     }

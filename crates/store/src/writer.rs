@@ -14,6 +14,7 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 use stdx::merkle::Frontier;
 
+use crate::blob::{self, Blob};
 use crate::body::{self, Samples};
 use crate::error::{CommitError, Error, Kind, Result};
 use crate::flush::Flusher;
@@ -72,7 +73,7 @@ pub enum Message {
     Flush(mpsc::SyncSender<Result<()>>),
     OutboxDone(i64),
     OutboxRetry { seq: i64, due_ms: i64 },
-    Blob { hash: Vec<u8>, chunks: Vec<Vec<u8>>, reply: mpsc::SyncSender<Result<()>> },
+    Blob { blob: Blob, reply: mpsc::SyncSender<Result<()>> },
     Close,
 }
 
@@ -259,8 +260,8 @@ impl Writer {
                 let done = self.execute(sql, params![seq, due_ms]);
                 self.note(done);
             }
-            Message::Blob { hash, chunks, reply } => {
-                let answer = self.write_blob(&hash, &chunks);
+            Message::Blob { blob, reply } => {
+                let answer = self.in_transaction(|connection| blob.write(connection));
                 if let Err(e) = &answer {
                     self.stop_unless_full(e);
                 }
@@ -285,17 +286,6 @@ impl Writer {
         if e.kind != Kind::DiskFull {
             self.shared.fail(&e.public);
         }
-    }
-
-    fn write_blob(&self, hash: &[u8], chunks: &[Vec<u8>]) -> Result<()> {
-        self.in_transaction(|connection| {
-            let mut insert =
-                connection.prepare_cached("INSERT OR IGNORE INTO blob VALUES(?1, ?2, ?3)")?;
-            for (i, chunk) in chunks.iter().enumerate() {
-                insert.execute(params![hash, i as i64, chunk])?;
-            }
-            Ok(())
-        })
     }
 
     fn in_transaction(&self, f: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
@@ -594,9 +584,9 @@ impl Writer {
                 (next_vid, at_ms, kind, with_meta(&put.text, put.meta_at, next_vid, at_ms))
             }
         };
-        let (dictionary, stored) = match kind {
-            ChangeKind::Delete => (0, Vec::new()),
-            _ => self.bodies.write(put.rt, body.as_bytes())?,
+        let (dictionary, size, stored) = match kind {
+            ChangeKind::Delete => (0, 0, Vec::new()),
+            _ => self.store_body(put.rt, &body)?,
         };
         let hash: [u8; 32] = Sha256::digest(body.as_bytes()).into();
         let prev = before.filter(|_| exists).map_or(0, |b| b.rid);
@@ -611,7 +601,7 @@ impl Writer {
                 kind as i64,
                 prev,
                 dictionary,
-                body.len() as i64,
+                size as i64,
                 &hash[..HASH_BYTES],
                 put.packed,
                 stored
@@ -638,6 +628,19 @@ impl Writer {
             None => group.types.push((put.rt, rid)),
         }
         Ok(PutResult { rid, vid, last_updated_ms, kind })
+    }
+
+    /// Dictionary, size and bytes of a body as it goes to disk, long strings apart.
+    fn store_body(&mut self, rt: ResourceType, body: &str) -> Result<(u32, usize, Vec<u8>)> {
+        let Some((left, blobs)) = blob::cut(body)? else {
+            let (dictionary, stored) = self.bodies.write(rt, body.as_bytes())?;
+            return Ok((dictionary, body.len(), stored));
+        };
+        for blob in blobs {
+            blob.write(&self.connection)?;
+        }
+        let (dictionary, stored) = self.bodies.write(rt, &left)?;
+        Ok((dictionary | body::IS_CUT, left.len(), stored))
     }
 
     /// Trains a dictionary beside the writer.

@@ -503,3 +503,40 @@ fn a_backup_restores_the_same_record_and_damage_is_refused() {
     let other = Folder::new();
     assert_eq!(store::restore(&file, other.path()).expect_err("damaged").kind, Kind::Corrupt);
 }
+
+#[test]
+fn long_attachments_are_kept_once_and_come_back_byte_for_byte() {
+    let folder = Folder::new();
+    let (store, key) = new_store(&folder);
+    let mut state = 1u32;
+    let mut data = String::new();
+    for _ in 0..900_000 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        data.push(char::from(
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+                [(state >> 26) as usize],
+        ));
+    }
+    let text = |title: &str| {
+        format!(
+            r#"{{"resourceType":"Binary","id":"b","meta":{{}},"contentType":"image/{title}","data":"{data}"}}"#
+        )
+    };
+    write(&store, vec![put(&text("png"), Expect::New)]);
+    store.flush().expect("flush");
+    let disk = || -> u64 {
+        let files = std::fs::read_dir(folder.path()).expect("folder");
+        files.map(|f| f.expect("file").metadata().expect("size").len()).sum()
+    };
+    let once = disk();
+    for title in ["jpeg", "gif", "webp"] {
+        write(&store, vec![put(&text(title), Expect::Exists)]);
+    }
+    assert!(disk() - once < 200_000, "the attachment is not written again");
+    drop(store);
+    let store = Store::open(folder.path(), &key, clock()).expect("open");
+    let body = store.read(rt("Binary"), "b").expect("read").expect("there").body;
+    let body = String::from_utf8(body).expect("UTF-8");
+    assert!(body.ends_with(&format!(r#""contentType":"image/webp","data":"{data}"}}"#)));
+    assert_eq!(store.verify(|_, _| {}).expect("verify").1, []);
+}
