@@ -239,10 +239,11 @@ fn drawing(series: &Series, points: &[Point]) -> Markup {
                     text class=(class) x=(percent(x)) y=(FLOOR + 18.0) { (text) }
                 }
                 line.cursor y1=(TOP) y2=(FLOOR) {}
+                @let dense = points.len() > DENSE_MIN;
                 @if points.iter().any(|p| p.second.is_some()) {
-                    g.second { (trace(series, points, &frame, |p| p.second, false)) }
+                    g.second.dense[dense] { (trace(series, points, &frame, |p| p.second, false)) }
                 }
-                g { (trace(series, points, &frame, |p| Some(p.value), true)) }
+                g.dense[dense] { (trace(series, points, &frame, |p| Some(p.value), true)) }
             }
         }
     }

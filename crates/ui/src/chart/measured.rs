@@ -37,6 +37,9 @@ fn line_table(patient: &str, list: &[Series], vitals: bool) -> Markup {
     html! {
         table.lines {
             caption.hidden-visually { @if vitals { "Last vitals" } @else { "Last results" } }
+            colgroup {
+                col; col.c-value; col.c-unit; col.c-mark; col.c-shape; col.c-side;
+            }
             thead.hidden-visually { tr {
                 th scope="col" { "Name" } th scope="col" { "Value" } th scope="col" { "Unit" }
                 th scope="col" { "Mark" }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use crate::{
     components::{self, card, empty},
+    icon::Icon,
     layout::{self, Place, Reader},
     view::{Slot, Today, Weight},
 };
@@ -43,8 +44,22 @@ fn schedule(v: &Today) -> Markup {
         @if let (true, Some((iso, words))) = (v.slots.is_empty(), &v.next_busy) {
             a.more-link href={ "/?date=" (iso) } data-test="next-busy" { "Next appointments: " (words) }
         }
-        ol data-list { @for slot in &v.slots { (one(slot)) } }
+        @let (earlier, rest) = v.slots.split_at(folded(v));
+        @if !earlier.is_empty() {
+            details.fold.first data-test="earlier-today" {
+                summary { (Icon::Right.sized(12)) (earlier.len()) " earlier today" }
+                ol data-list { @for slot in earlier { (one(slot)) } }
+            }
+        }
+        ol data-list { @for slot in rest { (one(slot)) } }
     }
+}
+
+/// How many slots of today are folded away: those past, but the last few.
+fn folded(v: &Today) -> usize {
+    const PAST_SHOWN: usize = 3;
+    let past = v.slots.iter().rposition(|s| s.past).map_or(0, |at| at + 1);
+    if v.is_today && past < v.slots.len() { past.saturating_sub(PAST_SHOWN) } else { 0 }
 }
 
 fn one(slot: &Slot) -> Markup {

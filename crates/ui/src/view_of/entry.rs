@@ -13,7 +13,7 @@ use crate::{
     view_of::{
         Lens, clinical, id,
         measure::{title, when},
-        observation::{Measured, is_result, measured, recorded_flag},
+        observation::{Measured, is_result, measured, range, recorded_flag},
         papers,
         text::{concept_in, has_code, words},
     },
@@ -40,7 +40,10 @@ pub fn entry(r: Node, patient: &str, lens: &Lens) -> Option<Entry> {
     Some(match kind_of.as_ref() {
         "Encounter" => {
             let v = papers::visit(r, lens)?;
-            let parts: Vec<String> = [v.reason, v.who, v.place, some(v.status)].into_iter().flatten().collect();
+            // Where, only when it is not here.
+            let place = v.place.filter(|_| v.source.outside || lens.ours.is_empty());
+            let parts: Vec<String> =
+                [v.reason, v.who, place, some(v.status)].into_iter().flatten().collect();
             Entry { detail: some(parts.join(" · ")), source: v.source, ..base(Kind::Visit, v.title, v.when) }
         }
         "Condition" => {
@@ -156,12 +159,23 @@ fn report(r: Node, listed: &[Node], patient: &str, lens: &Lens) -> Option<Entry>
     }
     let title = concept_in(r, "code").map(|t| short_panel(&t)).unwrap_or_else(|| "Report".to_owned());
     let (detail, flag) = values(listed);
+    // A report of one number is that number.
+    let (title, detail) = match listed {
+        [one] => match (measured(*one), range(*one).words) {
+            (Measured::Number { text, unit, .. }, words) => {
+                let range = (!words.is_empty()).then(|| format!("range {words}"));
+                (format!("{} {text} {unit}", crate::view_of::measure::title(*one)), range)
+            }
+            _ => (title, detail),
+        },
+        _ => (title, detail),
+    };
     let detail = detail.or_else(|| r.str("conclusion").map(|c| c.into_owned()));
     Some(Entry {
         kind: Kind::Result,
         resource: "DiagnosticReport".to_owned(),
         id: id(r),
-        title,
+        title: title.trim_end().to_owned(),
         detail,
         when: when(r, lens),
         flag,
