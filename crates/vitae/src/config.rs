@@ -65,6 +65,9 @@ settings! {
         "File with the chain of certificates in PEM; with it only TLS is served.";
     tls_key: Option<String> = None,
         "File with the private key in PEM.";
+    time_zone: Option<String> = None,
+        "Time zone of the practice, in which pages show times, such as `America/New_York`; the \
+         machine's unless set.";
     metrics_token: Option<String> = None,
         "Bearer token that reads `/metrics` and nothing else.";
     log: String = "info".to_owned(),

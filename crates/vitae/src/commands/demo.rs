@@ -16,6 +16,7 @@ use crate::practice::{Practice, write_private};
 pub const LOGINS: &str = "demo-logins.txt";
 /// The folder that is renamed when the demo practice is complete.
 const UNFINISHED: &str = "unfinished";
+const DEMO_ZONE: &str = "America/New_York";
 const PRACTICE_NAME: &str = "Elm Street Family Practice";
 
 pub fn demo(args: &Demo) -> Result<ExitCode> {
@@ -26,6 +27,10 @@ pub fn demo(args: &Demo) -> Result<ExitCode> {
     let mut config = Config::load(None, &args.data)?;
     if let Some(listen) = args.listen {
         config.listen = listen;
+    }
+    // The generated practice lies in Massachusetts; a machine without time zones shows its own.
+    if config.time_zone.is_none() && jiff::tz::TimeZone::get(DEMO_ZONE).is_ok() {
+        config.time_zone = Some(DEMO_ZONE.to_owned());
     }
     let text = std::fs::read_to_string(&logins)
         .context(|| format!("{} cannot be read", logins.display()))?;

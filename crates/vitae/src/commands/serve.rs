@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use auth::Auth;
 use rest::{Door, Drained, Tls};
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -54,7 +55,7 @@ pub fn run(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> Resu
 }
 
 async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<Drained> {
-    let tls = tls(config)?;
+    let (tls, zone) = (tls(config)?, time_zone(config)?);
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
         let listen = config.listen;
         Failure::new(format!("{listen} cannot be listened on: {e}; choose another --listen"))
@@ -73,7 +74,7 @@ async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> R
         config.metrics_token.clone(),
     ));
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
-    let handler = super::site::handler(door, &open, &practice, data, root);
+    let handler = super::site::handler(door, &open, &practice, data, root, zone);
     let control = super::control::listen(data, practice, open.clone())
         .inspect_err(|error| tracing::warn!(%error, "commands cannot reach this process"))
         .ok();
@@ -107,6 +108,16 @@ fn tls(config: &Config) -> Result<Option<Tls>> {
             tls.map(Some).map_err(Failure::new)
         }
         _ => Err(Failure::usage("tls_cert and tls_key go together")),
+    }
+}
+
+/// The practice's time zone.
+fn time_zone(config: &Config) -> Result<TimeZone> {
+    match &config.time_zone {
+        None => Ok(TimeZone::system()),
+        Some(name) => TimeZone::get(name).map_err(|_| {
+            Failure::usage(format!("time_zone: {name} is not known; write America/New_York"))
+        }),
     }
 }
 

@@ -22,13 +22,14 @@ pub fn handler(
     practice: &Practice,
     data: &std::path::Path,
     root: &str,
+    zone: jiff::tz::TimeZone,
 ) -> impl Fn(Request<Body>, SocketAddr) -> Answer + Clone + Send + Sync + 'static {
     let pages = ui::Pages::new(ui::Config {
         record: open.record.clone(),
         auth: Arc::clone(&open.auth),
         practice: practice.name.clone(),
         ours: vec![OWN_ORGANIZATION.to_owned()],
-        zone: jiff::tz::TimeZone::system(),
+        zone,
         tls: root.starts_with("https://"),
         demo: data.join(super::demo::LOGINS).exists(),
     });
