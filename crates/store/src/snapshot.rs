@@ -24,11 +24,16 @@ pub struct Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         if let Some(reader) = self.reader.take()
-            && reader.connection.execute_batch("COMMIT").is_ok()
+            && run(&reader.connection, "COMMIT").is_ok()
         {
             self.shared.give_back(reader);
         }
     }
+}
+
+/// Runs a statement that takes and gives nothing, parsed once for a connection.
+pub(crate) fn run(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
 impl Snapshot {
@@ -38,7 +43,7 @@ impl Snapshot {
         // in between is seen twice, never missed.
         let generations = shared.generations();
         let now = shared.live(|live| live.at);
-        reader.connection.execute_batch("BEGIN")?;
+        run(&reader.connection, "BEGIN")?;
         // A read transaction begins with its first statement.
         reader
             .connection

@@ -39,6 +39,8 @@ pub struct Verified {
     pub resources: u64,
     pub index_entries: u64,
     pub references: u64,
+    /// References to resources that were never here; an import may bring them.
+    pub dangling: u64,
     pub audit_leaves: u64,
     /// Root of the audit tree.
     pub audit_root: [u8; 32],
@@ -222,9 +224,13 @@ fn one_body(
     for value in &kept {
         if let search::value::IndexValue::Reference { ty, id } = &value.value {
             check.done.references += 1;
-            if !view.exists(*ty, id)? {
-                let text = format!("refers to {}/{id}, which does not exist", ty.name());
-                check.find("reference", place.clone(), &text);
+            match view.ident(*ty, id)? {
+                None => check.done.dangling += 1,
+                Some(ident) if ident.kind == ChangeKind::Delete => {
+                    let text = format!("refers to {}/{id}, which was deleted", ty.name());
+                    check.find("reference", place.clone(), &text);
+                }
+                Some(_) => {}
             }
         }
     }

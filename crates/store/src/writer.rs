@@ -21,6 +21,7 @@ use crate::flush::Flusher;
 use crate::key::Keys;
 use crate::memory::Generation;
 use crate::schema;
+use crate::snapshot::run;
 use crate::store::Shared;
 use crate::types::{
     ChangeKind, Check, Committed, Expect, ItemOp, OutboxRow, Put, PutKind, PutResult, Rid,
@@ -289,8 +290,8 @@ impl Writer {
     }
 
     fn in_transaction(&self, f: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        match f(&self.connection).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?)) {
+        run(&self.connection, "BEGIN IMMEDIATE")?;
+        match f(&self.connection).and_then(|()| Ok(run(&self.connection, "COMMIT")?)) {
             Ok(()) => Ok(()),
             Err(e) => {
                 self.roll_back();
@@ -361,7 +362,7 @@ impl Writer {
         group: &mut Group,
         answers: &mut Vec<(mpsc::SyncSender<Answer>, Answer)>,
     ) -> Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        run(&self.connection, "BEGIN IMMEDIATE")?;
         let n_before = self.next;
         for job in jobs {
             let answer = self.one(job.set, generation, group);
@@ -387,7 +388,7 @@ impl Writer {
         let n_puts = self.next - n_before;
         self.flusher.step(&self.connection, &self.shared, n_puts, idle_keys)?;
         schema::set_meta(&self.connection, "audit", &self.audit.to_bytes())?;
-        self.connection.execute_batch("COMMIT")?;
+        run(&self.connection, "COMMIT")?;
         self.shared.systems.mark_saved(upto);
         Ok(())
     }
