@@ -53,8 +53,7 @@ impl Tls {
         if chain.is_empty() {
             return Err(wrong(certificates, "holds no certificate in PEM".to_owned()));
         }
-        let private =
-            PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(key, e.to_string()))?;
+        let private = PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(key, e.to_string()))?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -95,16 +95,32 @@ pub enum Operand {
     Missing(bool),
     /// `_id`.
     Id(String),
-    Token { system: SystemMatch, code: Option<String> },
+    Token {
+        system: SystemMatch,
+        code: Option<String>,
+    },
     /// `:text`: normalized words.
     TokenText(String),
-    OfType { system: Option<String>, code: String, value: String },
+    OfType {
+        system: Option<String>,
+        code: String,
+        value: String,
+    },
     /// As given; compared through [`crate::normalize`] unless `:exact`.
     String(String),
     /// Closed interval of the given precision, UTC milliseconds. For `ap` it is already widened.
-    Date { prefix: Prefix, lo: i64, hi: i64 },
+    Date {
+        prefix: Prefix,
+        lo: i64,
+        hi: i64,
+    },
     /// `value` as given; `lo <= x < hi` is the interval of its precision (of 10 % for `ap`).
-    Number { prefix: Prefix, value: f64, lo: f64, hi: f64 },
+    Number {
+        prefix: Prefix,
+        value: f64,
+        lo: f64,
+        hi: f64,
+    },
     Quantity {
         prefix: Prefix,
         value: f64,
@@ -116,9 +132,15 @@ pub enum Operand {
         code: Option<String>,
     },
     /// A resource of this server, of the types that the parameter may point to.
-    Reference { types: Vec<ResourceType>, id: String },
+    Reference {
+        types: Vec<ResourceType>,
+        id: String,
+    },
     Url(String),
-    Identifier { system: SystemMatch, value: Option<String> },
+    Identifier {
+        system: SystemMatch,
+        value: Option<String>,
+    },
     Uri(String),
     /// One operand per component.
     Composite(Vec<Operand>),

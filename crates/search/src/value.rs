@@ -16,23 +16,44 @@ pub const NO_PARAM: ParamId = ParamId(u16::MAX);
 #[derive(Clone, Debug, PartialEq)]
 pub enum IndexValue {
     /// At least one of the two is there.
-    Token { system: Option<String>, code: Option<String> },
+    Token {
+        system: Option<String>,
+        code: Option<String>,
+    },
     /// Words that stand with a token (`text`, `display`), for `:text` only.
     TokenText(String),
     /// `Identifier.type` with the value, for `:of-type` only.
-    OfType { system: Option<String>, code: String, value: String },
+    OfType {
+        system: Option<String>,
+        code: String,
+        value: String,
+    },
     /// Original text; compared through [`crate::normalize`].
     String(String),
     /// Closed interval, UTC milliseconds; an open end is `i64::MIN` or `i64::MAX`.
-    Date { lo: i64, hi: i64 },
+    Date {
+        lo: i64,
+        hi: i64,
+    },
     Number(f64),
-    Quantity { value: f64, system: Option<String>, code: Option<String>, unit: Option<String> },
+    Quantity {
+        value: f64,
+        system: Option<String>,
+        code: Option<String>,
+        unit: Option<String>,
+    },
     /// To a resource of this server.
-    Reference { ty: ResourceType, id: String },
+    Reference {
+        ty: ResourceType,
+        id: String,
+    },
     /// To anything else: absolute URL, `urn:`, canonical with version cut off.
     Url(String),
     /// `Reference.identifier`, for `:identifier` only.
-    Identifier { system: Option<String>, value: String },
+    Identifier {
+        system: Option<String>,
+        value: String,
+    },
     Uri(String),
     /// Values of the components of one composite occurrence, in order of the components.
     Composite(Vec<Vec<IndexValue>>),

@@ -26,8 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         text = text.replace(&format!("urn:uuid:{id}"), &format!("{rt}/{id}"));
     }
     let doc = Doc::parse(text.into_bytes())?;
-    let resources: Vec<Node> =
-        doc.root().list("entry").filter_map(|e| e.get("resource")).collect();
+    let resources: Vec<Node> = doc.root().list("entry").filter_map(|e| e.get("resource")).collect();
     let search = |rt: &str, query: &str| answer(&resources, rt, query);
     let read = |rt: &str, id: &str| {
         let hit = resources.iter().find(|r| is(r, rt) && r.str("id").as_deref() == Some(id));
@@ -42,10 +41,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for asset in assets::ALL {
         fs::write(out.join(asset.name), asset.body)?;
     }
-    let reader = Reader { name: "Ada Provider".to_owned(), role: "provider".to_owned(), theme: Theme::Light, compact: false };
+    let reader = Reader {
+        name: "Ada Provider".to_owned(),
+        role: "provider".to_owned(),
+        theme: Theme::Light,
+        compact: false,
+    };
     let write = |name: &str, html: String| {
         println!("{name}: {} KB", html.len() / 1024);
-        fs::write(out.join(format!("{name}.html")), html.replace(&format!("/assets/{}/", assets::hash()), ""))
+        fs::write(
+            out.join(format!("{name}.html")),
+            html.replace(&format!("/assets/{}/", assets::hash()), ""),
+        )
     };
     let reads = Reads::new(&search, &read);
     let start = Instant::now();
@@ -59,7 +66,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (list, words) = sections::results(&reads, &mut lens, &patient, adult).map_err(fail)?;
     write("results", measured::results_page(&reader, b, &list, &words).into_string())?;
     if let Some(s) = list.iter().max_by_key(|s| s.points.len()) {
-        write("trend", measured::trend_page(&reader, b, Section::Results, std::slice::from_ref(s), &o.medications).into_string())?;
+        write(
+            "trend",
+            measured::trend_page(
+                &reader,
+                b,
+                Section::Results,
+                std::slice::from_ref(s),
+                &o.medications,
+            )
+            .into_string(),
+        )?;
     }
     let list = sections::vitals(&reads, &mut lens, &patient, adult).map_err(fail)?;
     write("vitals", measured::vitals_page(&reader, b, &list).into_string())?;
@@ -73,7 +90,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let d = sections::document(&reads, &mut lens, &patient, &d.id).map_err(fail)?;
         write("document", papers::document_page(&reader, b, &d).into_string())?;
     }
-    let t = timeline::timeline(&reads, &mut lens, &patient, &timeline::Ask::default()).map_err(fail)?;
+    let t =
+        timeline::timeline(&reads, &mut lens, &patient, &timeline::Ask::default()).map_err(fail)?;
     write("timeline", timeline_page::page(&reader, b, &t).into_string())?;
     Ok(())
 }
@@ -95,11 +113,17 @@ fn answer(resources: &[Node], rt: &str, query: &str) -> Result<Doc, Failure> {
         ["effectiveDateTime", "authoredOn", "performedDateTime", "occurrenceDateTime", "date"]
             .iter()
             .find_map(|n| r.str(n).map(|s| s.into_owned()))
-            .or_else(|| ["period", "performedPeriod"].iter().find_map(|n| Some(r.get(n)?.str("start")?.into_owned())))
+            .or_else(|| {
+                ["period", "performedPeriod"]
+                    .iter()
+                    .find_map(|n| Some(r.get(n)?.str("start")?.into_owned()))
+            })
             .unwrap_or_default()
     };
     let coded = |r: &Node, name: &str, wanted: &str| {
-        r.list(name).flat_map(|c| c.list("coding")).any(|c| c.str("code").as_deref() == Some(wanted))
+        r.list(name)
+            .flat_map(|c| c.list("coding"))
+            .any(|c| c.str("code").as_deref() == Some(wanted))
     };
     let mut rows: Vec<&Node> = resources
         .iter()

@@ -8,7 +8,8 @@ mod common;
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let args: Vec<String> = std::env::args().collect();
-    let number = |i: usize, default: u64| args.get(i).and_then(|a| a.parse().ok()).unwrap_or(default);
+    let number =
+        |i: usize, default: u64| args.get(i).and_then(|a| a.parse().ok()).unwrap_or(default);
     let address = args.get(1).map_or("127.0.0.1:8099", String::as_str);
     let encounters = usize::try_from(number(3, 0)).unwrap_or(0);
     let practice = common::practice("demo", number(2, 100), encounters);

@@ -78,8 +78,10 @@ impl Frame {
             }
         }
         let pad = (high - low).max(span * 0.2) * 0.08;
-        let marks = ticks((low - pad).max(if low >= 0.0 { 0.0 } else { f64::MIN }), high + pad, 4.0);
-        let (from, to) = (points.first().map_or(0, |p| p.at_ms), points.last().map_or(0, |p| p.at_ms));
+        let marks =
+            ticks((low - pad).max(if low >= 0.0 { 0.0 } else { f64::MIN }), high + pad, 4.0);
+        let (from, to) =
+            (points.first().map_or(0, |p| p.at_ms), points.last().map_or(0, |p| p.at_ms));
         let day = 86_400_000.0;
         let (mut from_ms, mut to_ms) = (from as f64, to as f64);
         if to_ms - from_ms < day {
@@ -213,10 +215,9 @@ fn drawing(series: &Series, points: &[Point]) -> Markup {
     let frame = Frame::of(series, points);
     let band = match (series.range_low, series.range_high) {
         (None, None) => None,
-        (low, high) => Some((
-            frame.y(high.unwrap_or(frame.high)),
-            frame.y(low.unwrap_or(frame.low)),
-        )),
+        (low, high) => {
+            Some((frame.y(high.unwrap_or(frame.high)), frame.y(low.unwrap_or(frame.low))))
+        }
     };
     let label = format!("{} over time, {} points", series.title, points.len());
     html! {

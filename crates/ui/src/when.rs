@@ -193,8 +193,7 @@ fn age_of(born: Date, at: Date) -> String {
     }
     let before = (at.month(), at.day()) < (born.month(), born.day());
     let years = i32::from(at.year()) - i32::from(born.year()) - i32::from(before);
-    let months = (i32::from(at.year()) - i32::from(born.year())) * 12
-        + i32::from(at.month())
+    let months = (i32::from(at.year()) - i32::from(born.year())) * 12 + i32::from(at.month())
         - i32::from(born.month())
         - i32::from(at.day() < born.day());
     match days {

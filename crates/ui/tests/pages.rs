@@ -36,7 +36,8 @@ fn check_markup(path: &str, html: &str) {
 async fn every_page_answers_a_provider_and_nobody_else() {
     let p = practice("all", 6, 0);
     let cookie = p.sign_in("ada").await;
-    let mut paths: Vec<String> = ["/", "/patients", "/patients?q=a", "/account"].map(str::to_owned).into();
+    let mut paths: Vec<String> =
+        ["/", "/patients", "/patients?q=a", "/account"].map(str::to_owned).into();
     paths.extend(SECTIONS.iter().map(|s| format!("/patients/p0{s}")));
     for path in &paths {
         let (status, html) = p.get(path, &cookie).await;
@@ -58,7 +59,8 @@ async fn pages_carry_the_headers_that_keep_them_safe() {
     let p = practice("headers", 1, 0);
     for path in ["/login", "/patients", "/nowhere"] {
         let response = p.send(Request::get(path).body(Body::empty()).expect("a request")).await;
-        let get = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
+        let get =
+            |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
         assert!(get("content-security-policy").contains("script-src 'self'"), "{path}");
         assert!(!get("content-security-policy").contains("unsafe"), "{path}");
         assert_eq!(get("x-content-type-options"), "nosniff");
@@ -132,7 +134,12 @@ async fn search_finds_by_name_birth_date_and_identifier() {
     let birth = doc.root().str("birthDate").expect("a birth date").into_owned();
     let family = row.name.family.to_lowercase();
     let given: String = row.name.given.chars().take(2).collect();
-    let mut queries = vec![family.clone(), format!("{given} {family}"), birth.clone(), format!("{family} {birth}")];
+    let mut queries = vec![
+        family.clone(),
+        format!("{given} {family}"),
+        birth.clone(),
+        format!("{family} {birth}"),
+    ];
     queries.extend(row.identifier.split_once(' ').map(|(_, v)| v.to_owned()));
     if !row.phone.is_empty() {
         queries.push(row.phone.chars().filter(char::is_ascii_digit).collect());

@@ -102,7 +102,12 @@ pub fn vitals_page(reader: &Reader, banner: &Banner, list: &[Series]) -> Markup 
 const DATES_MAX: usize = 6;
 
 /// Page: results by analyte, newest value first, with earlier ones to the right.
-pub fn results_page(reader: &Reader, banner: &Banner, list: &[Series], words: &[Finding]) -> Markup {
+pub fn results_page(
+    reader: &Reader,
+    banner: &Banner,
+    list: &[Series],
+    words: &[Finding],
+) -> Markup {
     let mut groups: Vec<&str> = Vec::new();
     for s in list {
         if !groups.contains(&s.group.as_str()) {

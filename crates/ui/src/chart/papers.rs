@@ -184,6 +184,7 @@ pub fn coverage_page(reader: &Reader, banner: &Banner, list: &[Coverage]) -> Mar
             }
         }
     };
-    let body = html! { div.chart-page { (card("coverage", "Coverage", Some(list.len()), None, &inner)) } };
+    let body =
+        html! { div.chart-page { (card("coverage", "Coverage", Some(list.len()), None, &inner)) } };
     chart::page(reader, banner, Section::Coverage, &body)
 }

@@ -45,7 +45,10 @@ fn visit_doc(reads: &Reads, id: &str) -> Result<Rc<Doc>, Failure> {
 fn next_appointment(reads: &Reads, id: &str, now: &Now) -> Result<Rc<Doc>, Failure> {
     let from = now.at.strftime("%Y-%m-%dT%H:%M:%SZ");
     let status = "status=booked,pending,proposed,arrived,checked-in";
-    reads.search_open("Appointment", &format!("patient={id}&date=ge{from}&{status}&_sort=date&_count=1"))
+    reads.search_open(
+        "Appointment",
+        &format!("patient={id}&date=ge{from}&{status}&_sort=date&_count=1"),
+    )
 }
 
 /// Visits that took place, newest first: when, and what about.
@@ -53,7 +56,10 @@ fn past_visits(doc: &Doc, lens: &Lens) -> Vec<(When, String)> {
     let now_ms = lens.now.at_ms();
     of_type(doc, "Encounter")
         .filter(|e| {
-            matches!(e.str("status").as_deref(), Some("finished" | "in-progress" | "onleave" | "unknown"))
+            matches!(
+                e.str("status").as_deref(),
+                Some("finished" | "in-progress" | "onleave" | "unknown")
+            )
         })
         .filter(|e| code_in(*e, "class").as_deref() != Some("PRENC"))
         .filter_map(|e| {
@@ -77,17 +83,16 @@ pub fn overview(reads: &Reads, lens: &mut Lens, patient_id: &str) -> Result<Over
     let conditions = sections::condition_doc(reads, patient_id)?;
     let requests = sections::request_doc(reads, patient_id)?;
     let statements = sections::statement_doc(reads, patient_id)?;
-    let given = reads.search_open(
-        "Immunization",
-        &format!("patient={patient_id}&_sort=-date&_count=5"),
-    )?;
+    let given =
+        reads.search_open("Immunization", &format!("patient={patient_id}&_sort=-date&_count=5"))?;
     let category = |c: &str| {
         let query = format!("patient={patient_id}&category={c}&_sort=-date&_count={VALUES_MAX}");
         reads.search_open("Observation", &query)
     };
     let (vitals, labs) = (category("vital-signs")?, category("laboratory")?);
     let visits = visit_doc(reads, patient_id)?;
-    let named = [&conditions, &requests, &statements, &given, &vitals, &labs, &visits].map(Rc::clone);
+    let named =
+        [&conditions, &requests, &statements, &given, &vitals, &labs, &visits].map(Rc::clone);
     reads.name_references(lens, &named)?;
 
     let banner = banner(reads, lens, patient_id)?;

@@ -24,7 +24,8 @@ pub fn condition_doc(reads: &Reads, patient: &str) -> Result<Rc<Doc>, Failure> {
 /// Prescriptions that are not over. The status is mandatory, so that none is missed.
 pub fn request_doc(reads: &Reads, patient: &str) -> Result<Rc<Doc>, Failure> {
     let status = "status=active,on-hold,unknown";
-    reads.search_open("MedicationRequest", &format!("patient={patient}&{status}&_count={FACTS_MAX}"))
+    reads
+        .search_open("MedicationRequest", &format!("patient={patient}&{status}&_count={FACTS_MAX}"))
 }
 
 pub fn statement_doc(reads: &Reads, patient: &str) -> Result<Rc<Doc>, Failure> {
@@ -58,8 +59,12 @@ pub fn problems(doc: &Doc, lens: &Lens) -> Vec<Problem> {
 
 /// MedicationRequests or MedicationStatements, newest first.
 pub fn medications(doc: &Doc, lens: &Lens) -> Vec<Medication> {
-    let is_medication =
-        |r: &Node| matches!(r.str("resourceType").as_deref(), Some("MedicationRequest" | "MedicationStatement"));
+    let is_medication = |r: &Node| {
+        matches!(
+            r.str("resourceType").as_deref(),
+            Some("MedicationRequest" | "MedicationStatement")
+        )
+    };
     let mut list: Vec<Medication> = crate::load::resources(doc)
         .filter(is_medication)
         .filter_map(|m| clinical::medication(m, lens))
@@ -103,10 +108,11 @@ pub fn results(
     patient: &str,
     adult: bool,
 ) -> Result<(Vec<Series>, Vec<Finding>), Failure> {
-    let query = format!("patient={patient}&category=laboratory&_sort=-date&_count={VALUES_PAGE_MAX}");
+    let query =
+        format!("patient={patient}&category=laboratory&_sort=-date&_count={VALUES_PAGE_MAX}");
     let labs = reads.search_open("Observation", &query)?;
-    let reports =
-        reads.search_open("DiagnosticReport", &format!("patient={patient}&_sort=-date&_count=200"))?;
+    let reports = reads
+        .search_open("DiagnosticReport", &format!("patient={patient}&_sort=-date&_count=200"))?;
     reads.name_references(lens, &[Rc::clone(&labs)])?;
     let panels = panels(&reports);
     let mut m = measure::measures(of_type(&labs, "Observation"), lens, adult, &panels);
@@ -142,7 +148,8 @@ pub fn vitals(
     patient: &str,
     adult: bool,
 ) -> Result<Vec<Series>, Failure> {
-    let query = format!("patient={patient}&category=vital-signs&_sort=-date&_count={VALUES_PAGE_MAX}");
+    let query =
+        format!("patient={patient}&category=vital-signs&_sort=-date&_count={VALUES_PAGE_MAX}");
     let doc = reads.search_open("Observation", &query)?;
     reads.name_references(lens, &[Rc::clone(&doc)])?;
     Ok(measure::measures(of_type(&doc, "Observation"), lens, adult, &HashMap::new()).series)
@@ -258,13 +265,9 @@ pub fn immunizations(
     Ok(of_type(&doc, "Immunization").filter_map(|i| clinical::immunization(i, lens)).collect())
 }
 
-pub fn coverages(
-    reads: &Reads,
-    lens: &mut Lens,
-    patient: &str,
-) -> Result<Vec<Coverage>, Failure> {
-    let doc =
-        reads.search_open("Coverage", &format!("beneficiary=Patient/{patient}&_count={FACTS_MAX}"))?;
+pub fn coverages(reads: &Reads, lens: &mut Lens, patient: &str) -> Result<Vec<Coverage>, Failure> {
+    let doc = reads
+        .search_open("Coverage", &format!("beneficiary=Patient/{patient}&_count={FACTS_MAX}"))?;
     reads.name_references(lens, &[Rc::clone(&doc)])?;
     let mut list: Vec<Coverage> =
         of_type(&doc, "Coverage").map(|c| papers::coverage(c, lens)).collect();

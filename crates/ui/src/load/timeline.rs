@@ -72,9 +72,8 @@ pub fn timeline(
     patient: &str,
     ask: &Ask,
 ) -> Result<Timeline, Failure> {
-    let passes = |e: &Entry| {
-        ask.kind.is_none_or(|k| e.kind == k) && (!ask.outside_only || e.source.outside)
-    };
+    let passes =
+        |e: &Entry| ask.kind.is_none_or(|k| e.kind == k) && (!ask.outside_only || e.source.outside);
     let mut shown: Vec<Entry> = Vec::new();
     let mut before = ask.before_ms;
     for _ in 0..ROUNDS_MAX {
@@ -211,7 +210,9 @@ fn entries(
     for doc in docs {
         reports.extend(of_type(doc, "DiagnosticReport").filter(|r| is_in(r)));
         observations.extend(of_type(doc, "Observation").filter(|r| is_in(r)));
-        out.extend(resources(doc).filter(|r| is_in(r)).filter_map(|r| entry::entry(r, patient, lens)));
+        out.extend(
+            resources(doc).filter(|r| is_in(r)).filter_map(|r| entry::entry(r, patient, lens)),
+        );
     }
     out.extend(entry::measured_entries(&reports, &observations, patient, lens));
     entry::sort(&mut out);

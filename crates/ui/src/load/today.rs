@@ -83,11 +83,7 @@ fn day_words(day: Date) -> String {
 }
 
 /// The first day from `from` with an appointment.
-fn next_busy(
-    reads: &Reads,
-    lens: &Lens,
-    from: &str,
-) -> Result<Option<(String, String)>, Failure> {
+fn next_busy(reads: &Reads, lens: &Lens, from: &str) -> Result<Option<(String, String)>, Failure> {
     let query = format!("date=ge{from}&status=booked,pending,arrived&_sort=date&_count=1");
     let doc = reads.search_open("Appointment", &query)?;
     let start = of_type(&doc, "Appointment").find_map(|a| lens.when(a, "start"));
@@ -100,7 +96,8 @@ fn next_busy(
 
 fn slot(a: Node, lens: &Lens, people: &HashMap<String, PatientRow>) -> Option<Slot> {
     let start = lens.when(a, "start")?;
-    let local = jiff::Timestamp::from_millisecond(start.at_ms).ok()?.to_zoned(lens.now.zone.clone());
+    let local =
+        jiff::Timestamp::from_millisecond(start.at_ms).ok()?.to_zoned(lens.now.zone.clone());
     let reference = a
         .list("participant")
         .filter_map(|p| p.get("actor"))
@@ -112,14 +109,10 @@ fn slot(a: Node, lens: &Lens, people: &HashMap<String, PatientRow>) -> Option<Sl
         .filter_map(|p| p.get("actor"))
         .find(|r| r.str("reference").is_some_and(|r| r.starts_with("Practitioner/")))
         .and_then(|r| lens.who(r));
-    let about: Vec<String> = [
-        person.map(|p| format!("{} {}", p.age, p.sex)),
-        minutes,
-        with,
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let about: Vec<String> = [person.map(|p| format!("{} {}", p.age, p.sex)), minutes, with]
+        .into_iter()
+        .flatten()
+        .collect();
     let status = words(&a.str("status").unwrap_or_default()).replace("noshow", "no show");
     let weight = if status == "no show" { Weight::Caution } else { Weight::Plain };
     Some(Slot {
@@ -127,11 +120,12 @@ fn slot(a: Node, lens: &Lens, people: &HashMap<String, PatientRow>) -> Option<Sl
         patient_id: person.map(|p| p.id.clone()),
         patient: match (person, reference) {
             (Some(p), _) => p.name.clone(),
-            (None, Some(r)) => crate::view::Name {
-                given: lens.who(r).unwrap_or_default(),
-                ..Default::default()
-            },
-            (None, None) => crate::view::Name { given: "No patient".to_owned(), ..Default::default() },
+            (None, Some(r)) => {
+                crate::view::Name { given: lens.who(r).unwrap_or_default(), ..Default::default() }
+            }
+            (None, None) => {
+                crate::view::Name { given: "No patient".to_owned(), ..Default::default() }
+            }
         },
         about: about.join(" · "),
         reason: papers::about(a, lens),
@@ -143,14 +137,19 @@ fn slot(a: Node, lens: &Lens, people: &HashMap<String, PatientRow>) -> Option<Sl
 }
 
 /// Rows of patients by id, in the order of the ids.
-pub fn recent_rows(reads: &Reads, lens: &Lens, recent: &[String]) -> Result<Vec<PatientRow>, Failure> {
+pub fn recent_rows(
+    reads: &Reads,
+    lens: &Lens,
+    recent: &[String],
+) -> Result<Vec<PatientRow>, Failure> {
     let ids: Vec<&String> = recent.iter().filter(|id| is_id(id)).take(12).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let list: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
     let doc = reads.search_open("Patient", &format!("_id={}&_count=12", list.join(",")))?;
-    let mut rows: Vec<PatientRow> = of_type(&doc, "Patient").map(|p| patient::row(p, lens)).collect();
+    let mut rows: Vec<PatientRow> =
+        of_type(&doc, "Patient").map(|p| patient::row(p, lens)).collect();
     rows.sort_by_key(|r| list.iter().position(|id| *id == r.id));
     Ok(rows)
 }

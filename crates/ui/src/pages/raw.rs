@@ -40,7 +40,12 @@ fn coloured(json: &str) -> Markup {
                 let len = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
                 (len.unwrap_or(rest.len()), Some("n"))
             }
-            _ => (rest.find(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).filter(|n| *n > 0).unwrap_or(rest.len()), None),
+            _ => (
+                rest.find(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+                    .filter(|n| *n > 0)
+                    .unwrap_or(rest.len()),
+                None,
+            ),
         };
         let (piece, tail) = rest.split_at_checked(len.max(1)).unwrap_or((rest, ""));
         match class {

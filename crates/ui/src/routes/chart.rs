@@ -116,11 +116,7 @@ pub(crate) async fn trend(
     .await
 }
 
-pub(crate) async fn vitals(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    head: Head,
-) -> Response {
+pub(crate) async fn vitals(State(app): State<App>, Path(id): Path<String>, head: Head) -> Response {
     section(app, head, id, |o| {
         let adult = chart::is_adult(&o.banner);
         let list = sections::vitals(o.reads, &mut o.lens, &o.id, adult)?;
@@ -153,11 +149,7 @@ pub(crate) async fn problems(
     .await
 }
 
-pub(crate) async fn visits(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    head: Head,
-) -> Response {
+pub(crate) async fn visits(State(app): State<App>, Path(id): Path<String>, head: Head) -> Response {
     section(app, head, id, |o| {
         let before = o.desk.head.param("before");
         let (list, next) = sections::visits(o.reads, &mut o.lens, &o.id, before)?;

@@ -54,9 +54,8 @@ pub(crate) async fn login(State(app): State<App>, head: Head, form: Fields) -> R
     let next = local(field(&form, "next")).to_owned();
     let (auth, address) = (app.config.auth.clone(), head.address.clone());
     let name = user.clone();
-    let done = tokio::task::spawn_blocking(move || {
-        auth.login(name.trim(), &password, address.as_deref())
-    });
+    let done =
+        tokio::task::spawn_blocking(move || auth.login(name.trim(), &password, address.as_deref()));
     let trouble = match done.await {
         Ok(Ok((secret, _))) => {
             let mut response = answer::go_to(&next);
@@ -77,8 +76,7 @@ pub(crate) async fn login(State(app): State<App>, head: Head, form: Fields) -> R
         _ => None,
     };
     let view = Login { user, next, ..login_view(&app, &head, Some(trouble)) };
-    let status =
-        if wait.is_some() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::FORBIDDEN };
+    let status = if wait.is_some() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::FORBIDDEN };
     let mut response = answer::page_with(status, pages::login::page(&view));
     if let Some(seconds) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -108,9 +106,8 @@ pub(crate) async fn today(State(app): State<App>, head: Head) -> Response {
     desk(app, head, |desk| {
         let recent = desk.app.recent(&desk.session.account_id);
         let date = desk.head.param("date").and_then(|d| d.parse().ok());
-        let v = desk.with_reads(|reads| {
-            load::today::today(reads, &mut desk.lens(), &recent, date)
-        })?;
+        let v =
+            desk.with_reads(|reads| load::today::today(reads, &mut desk.lens(), &recent, date))?;
         Ok(answer::page(pages::today::page(&desk.reader(), &v)))
     })
     .await
@@ -119,7 +116,8 @@ pub(crate) async fn today(State(app): State<App>, head: Head) -> Response {
 pub(crate) async fn patients(State(app): State<App>, head: Head) -> Response {
     desk(app, head, |desk| {
         let typed = desk.head.param("q").unwrap_or("").to_owned();
-        let v = desk.with_reads(|reads| find::patients(reads, &desk.lens(), &typed, find::ROWS_MAX))?;
+        let v =
+            desk.with_reads(|reads| find::patients(reads, &desk.lens(), &typed, find::ROWS_MAX))?;
         if desk.head.wants("hits") {
             return Ok(answer::page(pages::patients::hits(&v)));
         }
@@ -161,7 +159,11 @@ pub(crate) async fn account(State(app): State<App>, head: Head) -> Response {
             .iter()
             .map(|s| Session {
                 id: s.id.clone(),
-                device: if s.id == desk.session.id { device(&desk.head.user_agent) } else { "Another browser".to_owned() },
+                device: if s.id == desk.session.id {
+                    device(&desk.head.user_agent)
+                } else {
+                    "Another browser".to_owned()
+                },
                 address: s.address.clone().unwrap_or_else(|| "not known".to_owned()),
                 started: at(s.started_ms),
                 used: at(s.last_seen_ms()),
@@ -178,8 +180,20 @@ fn device(agent: &str) -> String {
     let find = |list: &[(&str, &'static str)]| {
         list.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, word)| *word)
     };
-    let browser = find(&[("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")]);
-    let system = find(&[("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Mac OS", "macOS"), ("Windows", "Windows"), ("Linux", "Linux")]);
+    let browser = find(&[
+        ("Edg/", "Edge"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ]);
+    let system = find(&[
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Mac OS", "macOS"),
+        ("Windows", "Windows"),
+        ("Linux", "Linux"),
+    ]);
     match (browser, system) {
         (Some(b), Some(s)) => format!("{b} on {s}"),
         (Some(b), None) => b.to_owned(),
@@ -207,9 +221,11 @@ fn look_cookie(app: &App, name: &str, value: &str) -> String {
 
 /// Back to the page of the form, if it is one of ours.
 fn back(head: &Head) -> Response {
-    let path = head.referer.as_deref().and_then(|r| r.split_once("://")).and_then(|(_, rest)| {
-        rest.find('/').and_then(|at| rest.get(at..))
-    });
+    let path = head
+        .referer
+        .as_deref()
+        .and_then(|r| r.split_once("://"))
+        .and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
     answer::go_to(local(path.unwrap_or("/account")))
 }
 

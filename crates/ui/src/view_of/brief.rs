@@ -34,8 +34,7 @@ fn first(banner: &Banner, active: &[&Problem], taken: usize) -> String {
         return departed(banner, active);
     }
     let mut out = person(banner);
-    let named: Vec<String> =
-        active.iter().take(NAMED_MAX).map(|p| lower_first(&p.title)).collect();
+    let named: Vec<String> = active.iter().take(NAMED_MAX).map(|p| lower_first(&p.title)).collect();
     let more = active.len() - named.len();
     match (named.is_empty(), more) {
         (true, _) => out.push_str(", no active problems recorded"),
@@ -54,7 +53,9 @@ fn first(banner: &Banner, active: &[&Problem], taken: usize) -> String {
 fn departed(b: &Banner, active: &[&Problem]) -> String {
     let age = b.age.strip_prefix("died ").map(|a| format!(" {a}")).unwrap_or_default();
     let when = b.deceased.as_ref().filter(|w| !w.iso.is_empty());
-    let when = when.map(|w| format!(" on {}", w.exact.split(',').next().unwrap_or(""))).unwrap_or_default();
+    let when = when
+        .map(|w| format!(" on {}", w.exact.split(',').next().unwrap_or("")))
+        .unwrap_or_default();
     let named: Vec<String> = active.iter().take(NAMED_MAX).map(|p| lower_first(&p.title)).collect();
     match named.is_empty() {
         true => format!("Died{when}{age}."),
@@ -101,12 +102,15 @@ fn allergies(a: &Allergies) -> Option<String> {
 
 fn visit(b: &Banner) -> Option<String> {
     let (when, about) = b.last_visit.as_ref()?;
-    let about = if about.is_empty() { String::new() } else { format!(" for {}", lower_first(about)) };
-    let when = if when.text.ends_with("ago") || when.text == "yesterday" || when.text.starts_with("today") {
-        when.text.clone()
-    } else {
-        format!("in {}", when.text)
-    };
+    let about =
+        if about.is_empty() { String::new() } else { format!(" for {}", lower_first(about)) };
+    let when =
+        if when.text.ends_with("ago") || when.text == "yesterday" || when.text.starts_with("today")
+        {
+            when.text.clone()
+        } else {
+            format!("in {}", when.text)
+        };
     Some(format!("Last seen {when}{about}."))
 }
 
@@ -119,7 +123,9 @@ fn changes(
     let after = |w: &Option<crate::view::When>| w.as_ref().is_some_and(|w| w.at_ms > since_ms);
     let mut out: Vec<(Weight, String)> = Vec::new();
     for s in results {
-        let Some(p) = s.last().filter(|p| p.at_ms > since_ms && p.flag.abnormal()) else { continue };
+        let Some(p) = s.last().filter(|p| p.at_ms > since_ms && p.flag.abnormal()) else {
+            continue;
+        };
         let weight = if p.flag.critical() { Weight::High } else { Weight::Caution };
         out.push((weight, format!("{} {} {}", s.title, p.text, p.flag.words().0)));
     }
@@ -167,7 +173,8 @@ mod tests {
 
     #[test]
     fn says_who_and_what() {
-        let mut b = Banner { age: "62 y".to_owned(), sex: "female".to_owned(), ..Banner::default() };
+        let mut b =
+            Banner { age: "62 y".to_owned(), sex: "female".to_owned(), ..Banner::default() };
         let list = ["Type 2 diabetes", "HIV infection", "Gout", "Asthma"].map(problem);
         let text = brief(&b, &list, &[], &[], None).sentences.join(" ");
         assert_eq!(

@@ -16,10 +16,29 @@ use crate::{
 /// SNOMED CT findings of work, schooling, housing and administration: they belong to the story,
 /// but not among diseases. Findings that are a danger (abuse, misuse) are not among these.
 const SOCIAL: &[&str] = &[
-    "160903007", "160904001", "160968000", "160701002", "741062008", "73438004", "224299000",
-    "224295006", "224355006", "266948004", "422650009", "423315002", "73595000", "314529007",
-    "713458007", "5251000175109", "446654005", "1187604002", "105531004", "105480006",
-    "18643000", "424393004", "361055001",
+    "160903007",
+    "160904001",
+    "160968000",
+    "160701002",
+    "741062008",
+    "73438004",
+    "224299000",
+    "224295006",
+    "224355006",
+    "266948004",
+    "422650009",
+    "423315002",
+    "73595000",
+    "314529007",
+    "713458007",
+    "5251000175109",
+    "446654005",
+    "1187604002",
+    "105531004",
+    "105480006",
+    "18643000",
+    "424393004",
+    "361055001",
 ];
 
 fn entered_in_error(resource: Node) -> bool {
@@ -45,8 +64,8 @@ pub fn problem(c: Node, lens: &Lens) -> Option<Problem> {
         (_, "provisional" | "differential" | "unconfirmed" | "refuted") => verification.as_ref(),
         _ => "",
     };
-    let social = has_code(c, "category", &["sdoh", "health-concern"])
-        || has_code(c, "code", SOCIAL);
+    let social =
+        has_code(c, "category", &["sdoh", "health-concern"]) || has_code(c, "code", SOCIAL);
     Some(Problem {
         id: id(c),
         title: concept_in(c, "code").unwrap_or_else(|| "Problem without a name".to_owned()),
@@ -196,7 +215,9 @@ pub fn immunization(i: Node, lens: &Lens) -> Option<Immunization> {
     Some(Immunization {
         id: id(i),
         title: concept_in(i, "vaccineCode").unwrap_or_else(|| "Vaccine not named".to_owned()),
-        when: lens.when_any(i, &["occurrenceDateTime", "occurrenceString", "recorded"]).unwrap_or_default(),
+        when: lens
+            .when_any(i, &["occurrenceDateTime", "occurrenceString", "recorded"])
+            .unwrap_or_default(),
         dose,
         lot: i.str("lotNumber").map(|s| s.into_owned()),
         site: concept_in(i, "site"),
@@ -242,7 +263,10 @@ mod tests {
             panic!("a list was expected")
         };
         assert_eq!(list[0].substance, "Peanut");
-        assert_eq!((list[0].weight, list[0].criticality.as_str()), (Weight::High, "severe reaction"));
+        assert_eq!(
+            (list[0].weight, list[0].criticality.as_str()),
+            (Weight::High, "severe reaction")
+        );
         assert_eq!(list[1].criticality, "low risk");
     }
 
@@ -251,10 +275,25 @@ mod tests {
         for (json, active, status, social) in [
             (r#"{"code":{"text":"Gout"}}"#, true, "", false),
             (r#"{"abatementDateTime":"2020"}"#, false, "", false),
-            (r#"{"clinicalStatus":{"coding":[{"code":"active"}]},"verificationStatus":{"coding":[{"code":"provisional"}]}}"#, true, "provisional", false),
-            (r#"{"clinicalStatus":{"coding":[{"code":"active"}]},"verificationStatus":{"coding":[{"code":"refuted"}]}}"#, false, "refuted", false),
+            (
+                r#"{"clinicalStatus":{"coding":[{"code":"active"}]},"verificationStatus":{"coding":[{"code":"provisional"}]}}"#,
+                true,
+                "provisional",
+                false,
+            ),
+            (
+                r#"{"clinicalStatus":{"coding":[{"code":"active"}]},"verificationStatus":{"coding":[{"code":"refuted"}]}}"#,
+                false,
+                "refuted",
+                false,
+            ),
             (r#"{"clinicalStatus":{"coding":[{"code":"resolved"}]}}"#, false, "", false),
-            (r#"{"code":{"coding":[{"code":"160903007","display":"Full-time employment (finding)"}]}}"#, true, "", true),
+            (
+                r#"{"code":{"coding":[{"code":"160903007","display":"Full-time employment (finding)"}]}}"#,
+                true,
+                "",
+                true,
+            ),
         ] {
             let d = doc(json);
             let p = problem(d.root(), &lens()).expect("not in error");
@@ -274,10 +313,8 @@ mod tests {
         let m = medication(d.root(), &lens).expect("shown");
         assert_eq!((m.title.as_str(), m.reason.as_deref()), ("Fluoride gel", Some("gingivitis")));
         assert!(m.source.outside && m.active && m.dosage.is_empty());
-        let d = doc(
-            r##"{"status":"stopped","contained":[{"id":"a","code":{"text":"Aspirin"}}],
-            "medicationReference":{"reference":"#a"}}"##,
-        );
+        let d = doc(r##"{"status":"stopped","contained":[{"id":"a","code":{"text":"Aspirin"}}],
+            "medicationReference":{"reference":"#a"}}"##);
         let m = medication(d.root(), &lens).expect("shown");
         assert_eq!((m.title.as_str(), m.active, m.status.as_str()), ("Aspirin", false, "stopped"));
         let d = doc(r#"{"status":"entered-in-error"}"#);

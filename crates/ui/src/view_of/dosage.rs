@@ -26,7 +26,8 @@ pub fn one(dosage: Node) -> String {
     parts.extend(concept_in(dosage, "route").map(|r| route(&r)));
     parts.extend(dosage.get("timing").and_then(timing));
     parts.extend(as_needed(dosage));
-    parts.extend(dosage.list("additionalInstruction").filter_map(concept).map(|t| t.to_lowercase()));
+    parts
+        .extend(dosage.list("additionalInstruction").filter_map(concept).map(|t| t.to_lowercase()));
     parts.extend(dosage.list("maxDosePerPeriod").filter_map(max_dose));
     parts.join(" ")
 }
@@ -95,7 +96,9 @@ fn timing(timing: Node) -> Option<String> {
         let days: Vec<&str> = r.list("dayOfWeek").filter_map(|d| d.as_plain_str()).collect();
         parts.extend((!days.is_empty()).then(|| format!("on {}", days.join(", "))));
         parts.extend(r.get("boundsDuration").and_then(quantity).map(|d| format!("for {d}")));
-        parts.extend(r.get("count").and_then(|c| c.as_number()).map(|n| format!("{n} times in all")));
+        parts.extend(
+            r.get("count").and_then(|c| c.as_number()).map(|n| format!("{n} times in all")),
+        );
     }
     (!parts.is_empty()).then(|| parts.join(" "))
 }
@@ -199,7 +202,9 @@ mod tests {
 
     #[test]
     fn a_taper_keeps_its_order() {
-        let d = doc(r#"{"dosageInstruction":[{"text":"40 mg for 5 days"},{"text":"20 mg for 5 days"}]}"#);
+        let d = doc(
+            r#"{"dosageInstruction":[{"text":"40 mg for 5 days"},{"text":"20 mg for 5 days"}]}"#,
+        );
         assert_eq!(of(d.root(), "dosageInstruction"), "40 mg for 5 days; then 20 mg for 5 days");
     }
 }

@@ -33,7 +33,8 @@ pub fn entry(r: Node, patient: &str, lens: &Lens) -> Option<Entry> {
         id: id(r),
         title,
         when,
-        source: lens.source(r, &["performer", "serviceProvider", "custodian", "requester", "author"]),
+        source: lens
+            .source(r, &["performer", "serviceProvider", "custodian", "requester", "author"]),
         ..Entry::default()
     };
     let some = |text: String| (!text.is_empty()).then_some(text);
@@ -44,22 +45,50 @@ pub fn entry(r: Node, patient: &str, lens: &Lens) -> Option<Entry> {
             let place = v.place.filter(|_| v.source.outside || lens.ours.is_empty());
             let parts: Vec<String> =
                 [v.reason, v.who, place, some(v.status)].into_iter().flatten().collect();
-            Entry { detail: some(parts.join(" · ")), source: v.source, ..base(Kind::Visit, v.title, v.when) }
+            Entry {
+                detail: some(parts.join(" · ")),
+                source: v.source,
+                ..base(Kind::Visit, v.title, v.when)
+            }
         }
         "Condition" => {
             let p = clinical::problem(r, lens)?;
             let status = if p.active { some(p.status) } else { Some("resolved".to_owned()) };
-            Entry { detail: status, source: p.source, ..base(Kind::Problem, p.title, p.onset.unwrap_or_default()) }
+            Entry {
+                detail: status,
+                source: p.source,
+                ..base(Kind::Problem, p.title, p.onset.unwrap_or_default())
+            }
         }
         "MedicationRequest" | "MedicationStatement" => {
             let m = clinical::medication(r, lens)?;
-            let parts: Vec<String> = [some(m.dosage), m.reason.map(|r| format!("for {r}")), some(m.status)].into_iter().flatten().collect();
-            Entry { detail: some(parts.join(" · ")), source: m.source, ..base(Kind::Medication, m.title, m.since.unwrap_or_default()) }
+            let parts: Vec<String> =
+                [some(m.dosage), m.reason.map(|r| format!("for {r}")), some(m.status)]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+            Entry {
+                detail: some(parts.join(" · ")),
+                source: m.source,
+                ..base(Kind::Medication, m.title, m.since.unwrap_or_default())
+            }
         }
         "AllergyIntolerance" => {
             let a = clinical::allergy(r, lens);
-            let detail = [a.reactions, a.criticality].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" · ");
-            Entry { detail: some(detail), source: a.source, ..base(Kind::Allergy, format!("Allergy: {}", a.substance), a.recorded.unwrap_or_default()) }
+            let detail = [a.reactions, a.criticality]
+                .into_iter()
+                .filter(|s| !s.is_empty())
+                .collect::<Vec<_>>()
+                .join(" · ");
+            Entry {
+                detail: some(detail),
+                source: a.source,
+                ..base(
+                    Kind::Allergy,
+                    format!("Allergy: {}", a.substance),
+                    a.recorded.unwrap_or_default(),
+                )
+            }
         }
         "Immunization" => {
             let i = clinical::immunization(r, lens)?;
@@ -75,7 +104,8 @@ pub fn entry(r: Node, patient: &str, lens: &Lens) -> Option<Entry> {
             if status == "entered-in-error" {
                 return None;
             }
-            let reason = concept_in(r, "reasonCode").or_else(|| r.list("reasonReference").find_map(|x| lens.who(x)));
+            let reason = concept_in(r, "reasonCode")
+                .or_else(|| r.list("reasonReference").find_map(|x| lens.who(x)));
             let detail = (status != "completed").then(|| words(&status)).or(reason);
             let title = concept_in(r, "code").unwrap_or_else(|| "Procedure".to_owned());
             Entry { detail, ..base(Kind::Procedure, title, when) }
@@ -84,8 +114,16 @@ pub fn entry(r: Node, patient: &str, lens: &Lens) -> Option<Entry> {
             let d = papers::document(r, lens)?;
             let href = format!("{}/{}", Section::Documents.href(patient), d.id);
             let kind = (d.kind != d.title).then_some(d.kind);
-            let detail: Vec<String> = [kind, d.author, d.draft.then(|| "draft".to_owned())].into_iter().flatten().collect();
-            Entry { detail: some(detail.join(" · ")), href: Some(href), source: d.source, ..base(Kind::Document, d.title, d.when) }
+            let detail: Vec<String> = [kind, d.author, d.draft.then(|| "draft".to_owned())]
+                .into_iter()
+                .flatten()
+                .collect();
+            Entry {
+                detail: some(detail.join(" · ")),
+                href: Some(href),
+                source: d.source,
+                ..base(Kind::Document, d.title, d.when)
+            }
         }
         "ServiceRequest" => {
             let title = concept_in(r, "code").unwrap_or_else(|| "Order".to_owned());
@@ -157,7 +195,8 @@ fn report(r: Node, listed: &[Node], patient: &str, lens: &Lens) -> Option<Entry>
     if r.str("status").as_deref() == Some("entered-in-error") {
         return None;
     }
-    let title = concept_in(r, "code").map(|t| short_panel(&t)).unwrap_or_else(|| "Report".to_owned());
+    let title =
+        concept_in(r, "code").map(|t| short_panel(&t)).unwrap_or_else(|| "Report".to_owned());
     let (detail, flag) = values(listed);
     // A report of one number is that number.
     let (title, detail) = match listed {
@@ -224,14 +263,26 @@ fn values(list: &[Node]) -> (Option<String>, Flag) {
         .filter_map(|o| {
             let flag = recorded_flag(*o).unwrap_or_default();
             let text = match measured(*o) {
-                Measured::Number { text, unit, .. } => format!("{} {text} {unit}", short_vital(&title(*o))),
+                Measured::Number { text, unit, .. } => {
+                    format!("{} {text} {unit}", short_vital(&title(*o)))
+                }
                 Measured::Words(w) => format!("{}: {w}", title(*o)),
                 Measured::Nothing => return None,
             };
-            let weight = if flag.critical() { 0 } else if flag.abnormal() { 1 } else { 2 };
+            let weight = if flag.critical() {
+                0
+            } else if flag.abnormal() {
+                1
+            } else {
+                2
+            };
             let mark = flag.words().0;
             let text = text.trim_end();
-            Some((weight, flag, if mark.is_empty() { text.to_owned() } else { format!("{text} {mark}") }))
+            Some((
+                weight,
+                flag,
+                if mark.is_empty() { text.to_owned() } else { format!("{text} {mark}") },
+            ))
         })
         .collect();
     parts.sort_by_key(|(weight, _, _)| *weight);
@@ -329,7 +380,8 @@ mod tests {
             make(Kind::Vital, "Vitals"),
         ];
         let folded = fold_repeats(list);
-        let counts: Vec<usize> = folded.iter().map(|e| e.repeated.as_ref().map_or(0, |r| r.0)).collect();
+        let counts: Vec<usize> =
+            folded.iter().map(|e| e.repeated.as_ref().map_or(0, |r| r.0)).collect();
         assert_eq!(counts, [2, 0, 0, 0, 0]);
     }
 

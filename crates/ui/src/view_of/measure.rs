@@ -9,8 +9,8 @@ use crate::{
     view_of::{
         Lens, id,
         observation::{
-            ADULT_BANDS, DIASTOLIC_HIGH, LABS, Measured, VITALS, by_limits, hand, is_result, measured,
-            range, recorded_flag, short_title, specimen,
+            ADULT_BANDS, DIASTOLIC_HIGH, LABS, Measured, VITALS, by_limits, hand, is_result,
+            measured, range, recorded_flag, short_title, specimen,
         },
         text::concept_in,
     },
@@ -92,7 +92,8 @@ pub fn measures<'a>(
     let mut series: Vec<Series> = by_key.into_values().map(|s| finish(s, adult)).collect();
     tell_apart(&mut series);
     series.sort_by(|a, b| {
-        let place = |s: &Series| VITALS.iter().position(|(c, _)| *c == s.key).unwrap_or(VITALS.len());
+        let place =
+            |s: &Series| VITALS.iter().position(|(c, _)| *c == s.key).unwrap_or(VITALS.len());
         (place(a), &a.title, &a.unit).cmp(&(place(b), &b.title, &b.unit))
     });
     let mut findings: Vec<Finding> = words.into_values().collect();

@@ -83,9 +83,10 @@ impl Lens {
             return Source { label: named.unwrap_or(host), outside: true };
         }
         match organization {
-            Some(o) if !self.ours.is_empty() && !self.is_ours(o) => {
-                Source { label: named.unwrap_or_else(|| "another organization".to_owned()), outside: true }
-            }
+            Some(o) if !self.ours.is_empty() && !self.is_ours(o) => Source {
+                label: named.unwrap_or_else(|| "another organization".to_owned()),
+                outside: true,
+            },
             _ => Source::default(),
         }
     }

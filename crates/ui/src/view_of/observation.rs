@@ -209,16 +209,14 @@ fn value(o: Node) -> Option<Measured> {
         .get("valueCodeableConcept")
         .and_then(concept)
         .or_else(|| o.str("valueString").map(|s| s.into_owned()))
-        .or_else(|| o.get("valueBoolean")?.as_bool().map(|b| if b { "yes" } else { "no" }.to_owned()))
+        .or_else(|| {
+            o.get("valueBoolean")?.as_bool().map(|b| if b { "yes" } else { "no" }.to_owned())
+        })
         .or_else(|| o.str("valueDateTime").map(|s| s.into_owned()))
         .or_else(|| range_words(o.get("valueRange")?))
         .or_else(|| {
             let r = o.get("valueRatio")?;
-            Some(format!(
-                "{}:{}",
-                quantity(r.get("numerator")?)?,
-                quantity(r.get("denominator")?)?
-            ))
+            Some(format!("{}:{}", quantity(r.get("numerator")?)?, quantity(r.get("denominator")?)?))
         })?;
     Some(Measured::Words(text))
 }
@@ -310,7 +308,8 @@ pub fn by_limits(value: f64, low: Option<f64>, high: Option<f64>) -> Flag {
 
 /// By whose hand: home when a patient or related person performed it or the method says so.
 pub fn hand(o: Node) -> Hand {
-    let by = |t: &str| o.list("performer").filter_map(|p| p.str("reference")).any(|r| r.starts_with(t));
+    let by =
+        |t: &str| o.list("performer").filter_map(|p| p.str("reference")).any(|r| r.starts_with(t));
     if by("Patient/") || by("RelatedPerson/") {
         Hand::Home
     } else if has_code(o, "category", &["laboratory", "LAB"]) {
@@ -322,9 +321,14 @@ pub fn hand(o: Node) -> Hand {
 
 /// The specimen in a LOINC long common name, where two series would else have one title.
 pub fn specimen(title: &str) -> Option<&'static str> {
-    [(" in Serum", "serum"), (" in Blood", "blood"), (" in Plasma", "plasma"), ("Arterial", "arterial")]
-        .into_iter()
-        .find_map(|(part, word)| title.contains(part).then_some(word))
+    [
+        (" in Serum", "serum"),
+        (" in Blood", "blood"),
+        (" in Plasma", "plasma"),
+        ("Arterial", "arterial"),
+    ]
+    .into_iter()
+    .find_map(|(part, word)| title.contains(part).then_some(word))
 }
 
 /// A LOINC long common name as people say it: without property, system and method.
@@ -337,16 +341,28 @@ pub fn short_title(title: &str) -> String {
         _ => "",
     };
     let mut text = title;
-    for cut in [" [", " in Blood", " in Serum", " in Plasma", " in Urine", " by ", " in Arterial", " in Capillary"] {
+    for cut in [
+        " [",
+        " in Blood",
+        " in Serum",
+        " in Plasma",
+        " in Urine",
+        " by ",
+        " in Arterial",
+        " in Capillary",
+    ] {
         if let Some((head, _)) = text.split_once(cut) {
             text = head;
         }
     }
     let text = text.strip_suffix("/Hemoglobin.total").unwrap_or(text);
-    let text = text.strip_prefix("Body ").map_or_else(|| text.to_owned(), |rest| {
-        let mut chars = rest.chars();
-        chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
-    });
+    let text = text.strip_prefix("Body ").map_or_else(
+        || text.to_owned(),
+        |rest| {
+            let mut chars = rest.chars();
+            chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+        },
+    );
     let text = text.replace(".total", ", total") + property;
     match (strip, urine) {
         (true, _) => format!("{text}, urine strip"),
@@ -365,7 +381,11 @@ mod tests {
         let number = |text: &str, unit: &str| (text.to_owned(), unit.to_owned());
         for (json, text, unit) in [
             (r#"{"valueQuantity":{"value":8.40,"unit":"%"}}"#, "8.40", "%"),
-            (r#"{"valueQuantity":{"value":0.04,"comparator":"<","unit":"ng/mL"}}"#, "<0.04", "ng/mL"),
+            (
+                r#"{"valueQuantity":{"value":0.04,"comparator":"<","unit":"ng/mL"}}"#,
+                "<0.04",
+                "ng/mL",
+            ),
             (r#"{"valueInteger":7}"#, "7", ""),
             (
                 r#"{"component":[{"code":{"coding":[{"code":"8462-4"}]},"valueQuantity":{"value":82.0,"code":"mm[Hg]"}},
@@ -383,7 +403,10 @@ mod tests {
             (r#"{"valueCodeableConcept":{"text":"Former smoker (finding)"}}"#, "Former smoker"),
             (r#"{"valueBoolean":false}"#, "no"),
             (r#"{"dataAbsentReason":{"text":"Unknown"}}"#, "not measured: unknown"),
-            (r#"{"valueRange":{"low":{"value":1,"unit":"g"},"high":{"value":2,"unit":"g"}}}"#, "1 g to 2 g"),
+            (
+                r#"{"valueRange":{"low":{"value":1,"unit":"g"},"high":{"value":2,"unit":"g"}}}"#,
+                "1 g to 2 g",
+            ),
             (
                 r#"{"component":[{"code":{"text":"Q1"},"valueString":"a"},{"code":{"text":"Q2"},"valueInteger":3}]}"#,
                 "Q1 a · Q2 3",
@@ -425,7 +448,10 @@ mod tests {
             ("Glucose [Mass/volume] in Urine by Test strip", "Glucose, urine strip"),
             ("Body Weight", "Weight"),
             ("Bilirubin.total [Mass/volume] in Serum or Plasma", "Bilirubin, total"),
-            ("Erythrocyte [DistWidth] in Blood by Automated count", "Erythrocyte distribution width"),
+            (
+                "Erythrocyte [DistWidth] in Blood by Automated count",
+                "Erythrocyte distribution width",
+            ),
         ] {
             assert_eq!(short_title(long), short);
         }

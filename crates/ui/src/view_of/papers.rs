@@ -39,8 +39,8 @@ pub fn visit(e: Node, lens: &Lens) -> Option<Visit> {
         .and_then(|c| c.str("display").or_else(|| c.str("code")))
         .map(|c| class_words(&c))
         .unwrap_or_default();
-    let reason = concept_in(e, "reasonCode")
-        .or_else(|| e.list("reasonReference").find_map(|r| lens.who(r)));
+    let reason =
+        concept_in(e, "reasonCode").or_else(|| e.list("reasonReference").find_map(|r| lens.who(r)));
     let performer = e
         .list("participant")
         .filter_map(|p| p.get("individual"))
@@ -54,7 +54,12 @@ pub fn visit(e: Node, lens: &Lens) -> Option<Visit> {
         id: id(e),
         title: concept_in(e, "type")
             .or_else(|| e.get("serviceType").and_then(concept))
-            .unwrap_or_else(|| format!("Visit{}", if kind.is_empty() { String::new() } else { format!(", {kind}") })),
+            .unwrap_or_else(|| {
+                format!(
+                    "Visit{}",
+                    if kind.is_empty() { String::new() } else { format!(", {kind}") }
+                )
+            }),
         kind,
         when: e.get("period").and_then(|p| lens.when(p, "start")).unwrap_or_default(),
         who: performer.and_then(|p| lens.who(p)),
@@ -118,10 +123,13 @@ pub fn document_text(d: Node, lens: &Lens) -> Option<DocumentText> {
                 _ => why_not = Some("The text of this document cannot be decoded.".to_owned()),
             },
             (true, None) => {
-                why_not = Some("The text of this document is kept elsewhere, not in the record.".to_owned());
+                why_not = Some(
+                    "The text of this document is kept elsewhere, not in the record.".to_owned(),
+                );
             }
             (false, _) => {
-                why_not = Some(format!("This document is of type {media}, which pages do not show yet."));
+                why_not =
+                    Some(format!("This document is of type {media}, which pages do not show yet."));
             }
         }
     }
@@ -162,7 +170,9 @@ pub fn coverage(c: Node, lens: &Lens) -> Coverage {
     let status = c.str("status").unwrap_or_default();
     let class = |code: &str| {
         let found = c.list("class").find(|k| {
-            k.list("type").flat_map(|t| t.list("coding")).any(|t| t.str("code").as_deref() == Some(code))
+            k.list("type")
+                .flat_map(|t| t.list("coding"))
+                .any(|t| t.str("code").as_deref() == Some(code))
         })?;
         found.str("name").or_else(|| found.str("value")).map(|s| s.into_owned())
     };
@@ -198,10 +208,26 @@ mod tests {
     #[test]
     fn text_of_a_document_or_why_not() {
         for (json, text, why) in [
-            (r#"{"content":[{"attachment":{"contentType":"text/plain; charset=utf-8","data":"w6kgb2s="}}]}"#, Some("é ok"), ""),
-            (r#"{"content":[{"attachment":{"contentType":"text/plain","data":"!!"}}]}"#, None, "decoded"),
-            (r#"{"content":[{"attachment":{"contentType":"text/plain","url":"Binary/1"}}]}"#, None, "elsewhere"),
-            (r#"{"content":[{"attachment":{"contentType":"application/pdf","data":"JVBERg=="}}]}"#, None, "application/pdf"),
+            (
+                r#"{"content":[{"attachment":{"contentType":"text/plain; charset=utf-8","data":"w6kgb2s="}}]}"#,
+                Some("é ok"),
+                "",
+            ),
+            (
+                r#"{"content":[{"attachment":{"contentType":"text/plain","data":"!!"}}]}"#,
+                None,
+                "decoded",
+            ),
+            (
+                r#"{"content":[{"attachment":{"contentType":"text/plain","url":"Binary/1"}}]}"#,
+                None,
+                "elsewhere",
+            ),
+            (
+                r#"{"content":[{"attachment":{"contentType":"application/pdf","data":"JVBERg=="}}]}"#,
+                None,
+                "application/pdf",
+            ),
             (r#"{}"#, None, ""),
         ] {
             let d = doc(json);
@@ -213,7 +239,9 @@ mod tests {
 
     #[test]
     fn visits_with_little() {
-        let d = doc(r#"{"status":"in-progress","class":{"code":"AMB"},"period":{"start":"2026-11-22"}}"#);
+        let d = doc(
+            r#"{"status":"in-progress","class":{"code":"AMB"},"period":{"start":"2026-11-22"}}"#,
+        );
         let v = visit(d.root(), &lens()).expect("shown");
         assert_eq!((v.title.as_str(), v.status.as_str()), ("Visit, ambulatory", "in progress"));
         assert!(visit(doc(r#"{"status":"entered-in-error"}"#).root(), &lens()).is_none());
@@ -221,7 +249,9 @@ mod tests {
 
     #[test]
     fn coverage_that_ended_is_not_active() {
-        let d = doc(r#"{"status":"active","period":{"end":"2025-12-31"},"payor":[{"display":"Aetna"}]}"#);
+        let d = doc(
+            r#"{"status":"active","period":{"end":"2025-12-31"},"payor":[{"display":"Aetna"}]}"#,
+        );
         let c = coverage(d.root(), &lens());
         assert_eq!((c.active, c.status.as_str(), c.payer.as_str()), (false, "ended", "Aetna"));
     }

@@ -26,7 +26,11 @@ pub fn row(patient: Node, lens: &Lens) -> PatientRow {
     PatientRow {
         id: id(patient),
         name: person_name(patient),
-        age: if deceased(patient, lens).is_some() { String::new() } else { age(&birth, lens.now.today()) },
+        age: if deceased(patient, lens).is_some() {
+            String::new()
+        } else {
+            age(&birth, lens.now.today())
+        },
         sex: sex(patient),
         birth_date: When::of(&birth, &lens.now).exact,
         identifier,
@@ -52,13 +56,18 @@ pub fn banner(patient: Node, lens: &Lens) -> Banner {
     let communication = patient
         .list("communication")
         .max_by_key(|c| c.get("preferred").and_then(Node::as_bool) == Some(true));
-    let gender = extension_concept(patient, "genderIdentity").or_else(|| administrative_gender(patient));
+    let gender =
+        extension_concept(patient, "genderIdentity").or_else(|| administrative_gender(patient));
     Banner {
         id: row.id,
         age: age_text,
         gender: gender.filter(|g| !same_gender(g, &row.sex)),
         pronouns: extension_concept(patient, "pronouns"),
-        birth_date: if birth.is_empty() { "birth date not recorded".to_owned() } else { row.birth_date },
+        birth_date: if birth.is_empty() {
+            "birth date not recorded".to_owned()
+        } else {
+            row.birth_date
+        },
         identifiers: identifiers(patient).into_iter().take(2).collect(),
         phone: text::phone(patient),
         language: communication
@@ -110,10 +119,13 @@ fn sex(patient: Node) -> String {
     match birth_sex.as_deref() {
         Some("F") => "female".to_owned(),
         Some("M") => "male".to_owned(),
-        _ => patient.str("gender").map_or_else(|| "sex not recorded".to_owned(), |g| match g.as_ref() {
-            "unknown" => "sex unknown".to_owned(),
-            other => other.to_owned(),
-        }),
+        _ => patient.str("gender").map_or_else(
+            || "sex not recorded".to_owned(),
+            |g| match g.as_ref() {
+                "unknown" => "sex unknown".to_owned(),
+                other => other.to_owned(),
+            },
+        ),
     }
 }
 
@@ -128,9 +140,8 @@ fn interpreter(patient: Node) -> bool {
     let flag = extensions(patient, "interpreterRequired")
         .any(|e| e.get("valueBoolean").and_then(Node::as_bool) == Some(true));
     // SNOMED CT 373066001 is "Yes".
-    flag || extensions(patient, "needed").any(|e| {
-        e.get("valueCoding").and_then(|c| c.str("code")).as_deref() == Some("373066001")
-    })
+    flag || extensions(patient, "needed")
+        .any(|e| e.get("valueCoding").and_then(|c| c.str("code")).as_deref() == Some("373066001"))
 }
 
 /// Identifiers worth a banner: the record number first; never social security, licence, passport.
@@ -174,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_newborn_without_a_name_still_has_a_banner() {
-        let d = doc(r#"{"resourceType":"Patient","id":"n","gender":"male","birthDate":"2026-11-10"}"#);
+        let d =
+            doc(r#"{"resourceType":"Patient","id":"n","gender":"male","birthDate":"2026-11-10"}"#);
         let b = banner(d.root(), &lens());
         assert_eq!(b.name.sorted(), "Name not recorded");
         assert_eq!((b.age.as_str(), b.sex.as_str()), ("12 d", "male"));

@@ -10,11 +10,33 @@ use crate::view::Name;
 
 /// Semantic tags that SNOMED CT puts behind a fully specified name; noise to a reader.
 const SNOMED_TAGS: &[&str] = &[
-    "disorder", "finding", "situation", "procedure", "substance", "regime/therapy", "event",
-    "physical object", "morphologic abnormality", "product", "qualifier value", "organism",
-    "observable entity", "medicinal product", "person", "navigational concept", "clinical drug",
-    "body structure", "record artifact", "assessment scale", "social concept", "occupation",
-    "environment", "context-dependent category", "medicinal product form", "specimen", "location",
+    "disorder",
+    "finding",
+    "situation",
+    "procedure",
+    "substance",
+    "regime/therapy",
+    "event",
+    "physical object",
+    "morphologic abnormality",
+    "product",
+    "qualifier value",
+    "organism",
+    "observable entity",
+    "medicinal product",
+    "person",
+    "navigational concept",
+    "clinical drug",
+    "body structure",
+    "record artifact",
+    "assessment scale",
+    "social concept",
+    "occupation",
+    "environment",
+    "context-dependent category",
+    "medicinal product form",
+    "specimen",
+    "location",
 ];
 
 /// A display without SNOMED's semantic tag.
@@ -182,7 +204,13 @@ pub fn digits(number: &str) -> String {
     }
     match number.parse::<f64>() {
         Ok(v) if v.is_finite() && v.abs() < 1e15 => {
-            let places = if v.abs() >= 100.0 { 1 } else if v.abs() >= 1.0 { 2 } else { 4 };
+            let places = if v.abs() >= 100.0 {
+                1
+            } else if v.abs() >= 1.0 {
+                2
+            } else {
+                4
+            };
             let text = format!("{v:.places$}");
             if text.contains('.') {
                 text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -272,7 +300,11 @@ mod tests {
         ] {
             let d = doc(json);
             let name = person_name(d.root());
-            assert_eq!((name.sorted().as_str(), name.called.as_deref()), (sorted, called), "{json}");
+            assert_eq!(
+                (name.sorted().as_str(), name.called.as_deref()),
+                (sorted, called),
+                "{json}"
+            );
         }
     }
 

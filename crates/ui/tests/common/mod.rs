@@ -65,10 +65,13 @@ pub fn practice(name: &str, patients: u64, encounters: usize) -> Practice {
         assert!(response.status < 300, "{:?}", response.body);
     }
     let auth = Arc::new(Auth::new(Arc::new(MemoryVault::default()), world));
-    for (name, role, patient) in
-        [("ada", Role::Provider, None), ("desk", Role::FrontDesk, None), ("pat", Role::Patient, Some("p0"))]
-    {
-        auth.add_account(NewAccount { name, role, patient, password: PASSWORD }).expect("an account");
+    for (name, role, patient) in [
+        ("ada", Role::Provider, None),
+        ("desk", Role::FrontDesk, None),
+        ("pat", Role::Patient, Some("p0")),
+    ] {
+        auth.add_account(NewAccount { name, role, patient, password: PASSWORD })
+            .expect("an account");
     }
     let router = ui::router(ui::Config {
         record: record.clone(),

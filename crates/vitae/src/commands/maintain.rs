@@ -38,6 +38,7 @@ fn check(open: &Open, json: bool) -> Result<Done> {
             ("resources", number(done.resources)),
             ("index_entries", number(done.index_entries)),
             ("references", number(done.references)),
+            ("dangling", number(done.dangling)),
             ("audit_leaves", number(done.audit_leaves)),
             ("audit_head", Value::from(head(done.audit_leaves, &root))),
             ("findings", Value::array(findings)),
@@ -45,12 +46,14 @@ fn check(open: &Open, json: bool) -> Result<Done> {
         return Ok(Done { out: value.to_json(), is_bad });
     }
     let mut out = format!(
-        "{} versions of {} resources, {} index entries, {} references, {} audit leaves\n\
+        "{} versions of {} resources, {} index entries, {} references ({} to what was \
+         never here), {} audit leaves\n\
          audit head {}\n",
         done.versions,
         done.resources,
         done.index_entries,
         done.references,
+        done.dangling,
         done.audit_leaves,
         head(done.audit_leaves, &root)
     );

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Auth;
-use rest::{Door, Drained, Tls};
 use jiff::tz::TimeZone;
+use rest::{Door, Drained, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
