@@ -28,6 +28,11 @@ use crate::{HttpRequest, HttpResponse, oauth};
 pub const URL_BYTES_MAX: usize = 8 * 1024;
 /// Requests that write or search at the same time; more of them wait.
 const WORKING_MAX: usize = 32;
+/// Bytes of bodies that are worked on at the same time: what is made of a body while it is checked
+/// and indexed takes many times its size.
+const WORKING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes that one permit of the above stands for.
+const WORKING_BYTES_UNIT: usize = 16 * 1024;
 /// Requests that wait or work; more are turned away with 503.
 const WAITING_MAX: u64 = 2_048;
 /// Characters of a request id that a client may give.
@@ -46,6 +51,7 @@ pub struct Door {
     metrics_token: Option<String>,
     capability: Capability,
     working: Semaphore,
+    working_bytes: Semaphore,
     n_waiting: AtomicU64,
     request_prefix: String,
     n_requests: AtomicU64,
@@ -78,6 +84,7 @@ impl Door {
             metrics_token,
             capability: Capability::new(base_url, started_ms),
             working: Semaphore::new(WORKING_MAX),
+            working_bytes: Semaphore::new(WORKING_BYTES_MAX / WORKING_BYTES_UNIT),
             n_waiting: AtomicU64::new(0),
             request_prefix,
             n_requests: AtomicU64::new(0),
@@ -212,7 +219,8 @@ impl Door {
         let method = parts.method.clone();
         let content_type = text_of(&parts.headers, &CONTENT_TYPE).unwrap_or_default();
         let door = Arc::clone(&self);
-        self.work(wanted, move || {
+        let n_bytes = received.bytes.len();
+        self.work(wanted, n_bytes, move || {
             let mut received = received;
             let payload = match payload(received.take(), &content_type, takes_body) {
                 Ok(payload) => payload,
@@ -245,16 +253,24 @@ impl Door {
         }
     }
 
-    /// Runs what may block away from the tasks that serve connections.
+    /// Runs what may block away from the tasks that serve connections. `n_bytes` is the size of the
+    /// body that is worked on.
     pub(crate) async fn work(
         &self,
         wanted: Wanted,
+        n_bytes: usize,
         work: impl FnOnce() -> HttpResponse + Send + 'static,
     ) -> HttpResponse {
         let _waiting = Waiting(&self.n_waiting);
         if self.n_waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
             return busy(wanted);
         }
+        // The bytes first: a large body that waits for room keeps nobody else out.
+        let units = (n_bytes.min(WORKING_BYTES_MAX) / WORKING_BYTES_UNIT) as u32;
+        let _room = match units {
+            0 => None,
+            units => self.working_bytes.acquire_many(units).await.ok(),
+        };
         let Ok(_permit) = self.working.acquire().await else { return busy(wanted) };
         match tokio::task::spawn_blocking(work).await {
             Ok(answer) => answer,

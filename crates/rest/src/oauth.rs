@@ -49,7 +49,7 @@ pub async fn token(door: Arc<Door>, request: HttpRequest, caller: Caller) -> Htt
         Err(answer) => return *answer,
     };
     let own = Arc::clone(&door);
-    door.work(PLAIN, move || {
+    door.work(PLAIN, 0, move || {
         match form.get("grant_type") {
             Some("client_credentials") => {}
             Some(_) => return refusal(StatusCode::BAD_REQUEST, "unsupported_grant_type", ""),
@@ -77,7 +77,7 @@ pub async fn introspect(door: Arc<Door>, request: HttpRequest, caller: Caller) -
         Err(answer) => return *answer,
     };
     let own = Arc::clone(&door);
-    door.work(PLAIN, move || {
+    door.work(PLAIN, 0, move || {
         let address = caller.address.as_deref();
         let found = own.auth.check_client(&form.id, &form.secret, address).and_then(|client| {
             own.auth.introspect(&client.id, form.get("token").unwrap_or_default())
@@ -105,7 +105,7 @@ pub async fn revoke(door: Arc<Door>, request: HttpRequest, caller: Caller) -> Ht
         Err(answer) => return *answer,
     };
     let own = Arc::clone(&door);
-    door.work(PLAIN, move || {
+    door.work(PLAIN, 0, move || {
         let address = caller.address.as_deref();
         let done = own
             .auth

@@ -108,6 +108,8 @@ pub struct Shared {
     failed: AtomicBool,
     /// Audit leaves wait for space on the disk.
     pub audit_stalled: AtomicBool,
+    /// Leaves of reads that the writer has not taken yet.
+    waiting_audit: Mutex<Vec<Vec<u8>>>,
     failure: Mutex<Option<String>>,
     /// By type: the last published version. Tells whether a search may answer differently.
     pub type_changed: Vec<AtomicU32>,
@@ -138,6 +140,21 @@ impl Shared {
     pub fn unpack(&self, bytes: &[u8]) -> Result<Vec<Indexed>> {
         search::pack::unpack(bytes, &|number| self.systems.text(number))
             .map_err(|_| Error::corrupt("packed values cannot be read"))
+    }
+
+    /// Adds a leaf; the number that wait now.
+    fn add_waiting_audit(&self, leaf: Vec<u8>) -> usize {
+        let mut waiting = self.waiting_audit.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(leaf);
+        waiting.len()
+    }
+
+    pub fn n_waiting_audit(&self) -> usize {
+        self.waiting_audit.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    pub fn take_waiting_audit(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut *self.waiting_audit.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// From now on nothing is written.
@@ -263,6 +280,7 @@ impl Store {
             readers: Mutex::new(Vec::new()),
             failed: AtomicBool::new(false),
             audit_stalled: AtomicBool::new(false),
+            waiting_audit: Mutex::new(Vec::new()),
             failure: Mutex::new(None),
             type_changed: (0..=u8::MAX).map(|_| AtomicU32::new(0)).collect(),
             last_deletion: AtomicU32::new(0),
@@ -356,7 +374,11 @@ impl Store {
         if self.inner.shared.audit_stalled.load(Ordering::SeqCst) {
             return Err(Error::new(Kind::DiskFull, "the disk is full: no audit can be written"));
         }
-        self.send(Message::Audit(leaf))
+        // Waking the writer costs more than a read: only the first leaf of many does it.
+        match self.inner.shared.add_waiting_audit(leaf) {
+            1 | writer::AUDIT_WAITING_MANY => self.send(Message::Audit),
+            _ => Ok(()),
+        }
     }
 
     /// Returns when everything queued so far is on disk.

@@ -69,14 +69,24 @@ pub struct Job {
 
 pub enum Message {
     Commit(Job),
-    Audit(Vec<u8>),
+    /// Leaves wait in `Shared::waiting_audit`: sent for the first one, and when there are many.
+    Audit,
     Dictionary(ResourceType, Vec<u8>),
     Flush(mpsc::SyncSender<Result<()>>),
     OutboxDone(i64),
-    OutboxRetry { seq: i64, due_ms: i64 },
-    Blob { blob: Blob, reply: mpsc::SyncSender<Result<()>> },
+    OutboxRetry {
+        seq: i64,
+        due_ms: i64,
+    },
+    Blob {
+        blob: Blob,
+        reply: mpsc::SyncSender<Result<()>>,
+    },
     Close,
 }
+
+/// With so many leaves waiting, they are written without further delay.
+pub const AUDIT_WAITING_MANY: usize = 4_096;
 
 /// What one group has done so far inside its transaction.
 #[derive(Default)]
@@ -222,7 +232,8 @@ impl Writer {
                     n_puts += job.set.puts.len();
                     jobs.push(job);
                 }
-                Ok(Message::Audit(leaf)) => self.pending_audit.push(leaf),
+                // The group takes all leaves that wait.
+                Ok(Message::Audit) => {}
                 Ok(other) => {
                     held = Some(other);
                     break;
@@ -236,10 +247,13 @@ impl Writer {
 
     fn handle(&mut self, message: Message) {
         match message {
-            Message::Audit(leaf) => {
-                self.pending_audit.push(leaf);
-                self.pending_since.get_or_insert_with(Instant::now);
-            }
+            Message::Audit => match self.shared.n_waiting_audit() {
+                0 => {}
+                n if n >= AUDIT_WAITING_MANY && !self.stalled => self.group(Vec::new(), 0),
+                _ => {
+                    self.pending_since.get_or_insert_with(Instant::now);
+                }
+            },
             Message::Dictionary(rt, bytes) => {
                 let done = self.add_dictionary(rt, &bytes);
                 self.note(done);
@@ -318,6 +332,7 @@ impl Writer {
 
     /// One transaction: the sets, waiting audit leaves, a part of the index to disk.
     fn group(&mut self, jobs: Vec<Job>, idle_keys: usize) {
+        self.pending_audit.append(&mut self.shared.take_waiting_audit());
         let base = self.next;
         let audit_before = self.audit.clone();
         let generation = self.flusher.active();

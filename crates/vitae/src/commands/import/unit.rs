@@ -136,7 +136,12 @@ fn lines(record: &Record, unit: &Unit, key: Vec<u8>) -> Result<Report> {
     }
     let text = bundle(&good, unit.is_own);
     let doc = Doc::parse(text).map_err(|e| Failure::new(format!("{}: {e}", unit.source)))?;
-    report.add(import(record, &unit.source, doc, key, &Numbering::Lines(numbers))?);
+    let mut done = import(record, &unit.source, doc, key, &Numbering::Lines(numbers))?;
+    if unit.is_own {
+        // What refers to what comes in the next file.
+        done.warnings = 0;
+    }
+    report.add(done);
     Ok(report)
 }
 
