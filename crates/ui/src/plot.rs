@@ -183,9 +183,8 @@ fn words(series: &Series, p: &Point) -> String {
 pub fn figure(patient: &str, series: &Series, href: Option<&str>) -> Markup {
     let skipped = series.points.len().saturating_sub(POINTS_MAX);
     let points = series.points.get(skipped..).unwrap_or_default();
-    let id = format!("plot-{}", series.key);
     html! {
-        figure.card id=(id) data-test="plot" data-key=(series.key) {
+        figure.card data-test="plot" data-key=(series.key) {
             div.plot-head {
                 h2 {
                     @if let Some(href) = href { a href=(href) { (series.title) } } @else { (series.title) }

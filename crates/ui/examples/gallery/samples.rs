@@ -161,6 +161,7 @@ fn recent_people() -> Today {
     Today { recent: patients("").rows.into_iter().take(5).collect(), ..Today::default() }
 }
 
+#[expect(clippy::too_many_arguments, reason = "a row of a table of samples")]
 fn series(
     key: &str,
     title: &str,

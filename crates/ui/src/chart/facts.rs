@@ -180,15 +180,15 @@ pub fn medications_page(reader: &Reader, banner: &Banner, list: &[Medication]) -
             @if list.is_empty() {
                 div.card { (empty("No medications", "What is prescribed here or reported from outside appears here.")) }
             } @else {
-                (medication_table(&banner.id, "Active", &active))
-                (medication_table(&banner.id, "Stopped or completed", &past))
+                (medication_table(&banner.id, "medications", "Active", &active))
+                (medication_table(&banner.id, "medications-past", "Stopped or completed", &past))
             }
         }
     };
     chart::page(reader, banner, Section::Medications, &body)
 }
 
-fn medication_table(patient: &str, title: &str, list: &[&Medication]) -> Markup {
+fn medication_table(patient: &str, id: &str, title: &str, list: &[&Medication]) -> Markup {
     if list.is_empty() {
         return html! {};
     }
@@ -219,5 +219,5 @@ fn medication_table(patient: &str, title: &str, list: &[&Medication]) -> Markup 
             }
         }
     };
-    card("medications", title, Some(list.len()), None, &inner)
+    card(id, title, Some(list.len()), None, &inner)
 }

@@ -140,7 +140,7 @@ pub fn immunizations_page(reader: &Reader, banner: &Banner, list: &[Immunization
                 } }
                 tbody data-list {
                     @for i in list {
-                        tr data-item data-test="immunization" {
+                        tr data-item data-test="immunization-row" {
                             th scope="row" {
                                 (i.title) @if !i.given { " " span.tag.caution { (i.status) } } " " (source(&i.source))
                             }
@@ -164,7 +164,7 @@ pub fn coverage_page(reader: &Reader, banner: &Banner, list: &[Coverage]) -> Mar
         @if list.is_empty() { (empty("No coverage", "Insurance and other payers appear here.")) }
         ul.rows data-list {
             @for c in list {
-                li data-item data-test="coverage" {
+                li data-item data-test="coverage-row" {
                     span.row-title {
                         (c.payer) @if let Some(p) = &c.plan { " · " (p) }
                         " " @if c.active { span.tag.done { "active" } } @else { span.tag { (c.status) } }

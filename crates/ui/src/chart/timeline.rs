@@ -62,21 +62,24 @@ pub const fn icon(kind: Kind) -> Icon {
 
 /// The entries with year heads and the link to earlier ones; also the appended fragment.
 pub fn list(patient: &str, v: &Timeline) -> Markup {
-    let mut year = i16::MIN;
-    let mut before = String::new();
+    let days: Vec<String> = v.entries.iter().map(day).collect();
+    let before = |i: usize| i.checked_sub(1).and_then(|i| v.entries.get(i).zip(days.get(i)));
     html! {
         @if v.entries.is_empty() {
-            (empty("Nothing here yet", "Every visit, result, prescription and document appears here as it happens."))
+            (empty(
+                "Nothing here yet",
+                "Every visit, result, prescription and document appears here as it happens.",
+            ))
         }
         div data-list id="timeline-list" {
-            @for e in &v.entries {
-                @if e.when.year != year {
-                    @let _ = { year = e.when.year; };
-                    h3.year { @if year == 0 { "Date not recorded" } @else { (year) } }
+            @for (i, (e, day)) in v.entries.iter().zip(&days).enumerate() {
+                @let new_year = before(i).is_none_or(|(b, _)| b.when.year != e.when.year);
+                @if new_year {
+                    h3.year {
+                        @if e.when.year == 0 { "Date not recorded" } @else { (e.when.year) }
+                    }
                 }
-                @let day = day(e);
-                (entry(patient, e, &day, day == before))
-                @let _ = { before = day; };
+                (entry(patient, e, day, !new_year && before(i).is_some_and(|(_, d)| d == day)))
             }
         }
         @if let Some(earlier) = &v.earlier {

@@ -124,13 +124,13 @@ pub fn options(v: &Patients) -> Markup {
     html! {
         @for row in &v.rows {
             a href={ "/patients/" (row.id) } role="option" tabindex="-1" data-test="palette-option" {
-                span { (components::name(&row.name)) }
+                span { (components::name(&row.name)) } " "
                 small { (row.age) " " (row.sex) " · " (row.birth_date) " · " (row.identifier) }
             }
         }
         @for (word, href) in pages {
             a href=(href) role="option" tabindex="-1" data-test="palette-option" {
-                span { (word) } small { "page" }
+                span { (word) } " " small { "page" }
             }
         }
         @if v.rows.is_empty() && !query.is_empty() {

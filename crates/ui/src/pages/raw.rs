@@ -2,6 +2,8 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::layout::{self, Place, Reader};
+
 /// The resource as stored.
 #[derive(Clone, Debug, Default)]
 pub struct Raw {
@@ -13,16 +15,39 @@ pub struct Raw {
     pub json: String,
 }
 
-/// The drawer's content and the page's middle.
-pub fn body(v: &Raw) -> Markup {
+/// The drawer's content.
+pub fn drawer(v: &Raw) -> Markup {
     html! {
         div.dialog-head {
             h2 id="drawer-title" { (v.reference) }
             @if !v.version.is_empty() { span.tag { "version " (v.version) } }
-            form method="dialog" { button.button.quiet data-close { "Close" } }
+            form method="dialog" { button.button.quiet { "Close" } }
         }
-        div.drawer-body data-test="raw-json" { pre.json { (coloured(&v.json)) } }
+        (text(v))
     }
+}
+
+/// The same as a page of its own.
+pub fn page(reader: &Reader, v: &Raw) -> Markup {
+    layout::page(
+        &v.reference,
+        reader,
+        Place::Patients,
+        &html! {
+            div.page {
+                div.page-head {
+                    h1 { (v.reference) }
+                    @if !v.version.is_empty() { p { "version " (v.version) } }
+                    a.button.quiet href={ "/patients/" (v.patient) } { "Back to the chart" }
+                }
+                div.card { (text(v)) }
+            }
+        },
+    )
+}
+
+fn text(v: &Raw) -> Markup {
+    html! { div.drawer-body data-test="raw-json" { pre.json { (coloured(&v.json)) } } }
 }
 
 /// JSON with keys, strings and numbers marked by class. The text itself is unchanged.

@@ -8,7 +8,6 @@ use maud::Markup;
 
 use crate::{
     chart::{self as views, Section},
-    layout::{self, Place},
     load::{Failure, Reads, chart, is_id, sections, timeline as pages_of},
     pages,
     routes::{
@@ -230,11 +229,10 @@ pub(crate) async fn raw(
             version: version.map(|v| v.into_owned()).unwrap_or_default(),
             json,
         };
-        let body = pages::raw::body(&v);
         if desk.head.wants("drawer") {
-            return Ok(answer::page(body));
+            return Ok(answer::page(pages::raw::drawer(&v)));
         }
-        Ok(answer::page(layout::page(&v.reference, &desk.reader(), Place::Patients, &body)))
+        Ok(answer::page(pages::raw::page(&desk.reader(), &v)))
     })
     .await
 }

@@ -5,7 +5,7 @@
 use fhir::json::Node;
 
 use crate::{
-    view::{Coverage, Document, DocumentText, Visit, When},
+    view::{Coverage, Document, DocumentText, Visit},
     view_of::{
         Lens, id,
         text::{concept, concept_in, words},
@@ -100,7 +100,7 @@ pub fn document(d: Node, lens: &Lens) -> Option<Document> {
         when: lens
             .when(d, "date")
             .or_else(|| lens.when(attachment?, "creation"))
-            .unwrap_or_else(When::default),
+            .unwrap_or_default(),
         author: d.list("author").find_map(|a| lens.who(a)),
         draft: matches!(d.str("docStatus").as_deref(), Some("preliminary")),
         source: lens.source(d, &["custodian", "author"]),
