@@ -95,6 +95,7 @@ fn allergies(patient: &str, list: &[Allergy]) -> Markup {
     let high = sorted.iter().filter(|a| a.weight == Weight::High).count();
     let shown = ALLERGIES_MAX.max(high);
     html! {
+        li.label aria-hidden="true" { "Allergic to" }
         @for a in sorted.iter().take(shown) {
             li {
                 a class={ "pill " (weight_class(a.weight)) } href={ "/patients/" (patient) "/problems#allergies" }
