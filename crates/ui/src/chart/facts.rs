@@ -19,9 +19,17 @@ fn folded<T>(rows: &[&T], noun: &str, one: impl Fn(&T) -> Markup) -> Markup {
     html! {
         ul.rows data-list { @for r in first { (one(r)) } }
         @if !rest.is_empty() {
-            (fold(&format!("{} more {noun}", rest.len()),
+            (fold(&format!("{} more {}", rest.len(), if rest.len() == 1 { one_of(noun) } else { noun }),
                 &html! { ul.rows data-list { @for r in rest { (one(r)) } } }))
         }
+    }
+}
+
+/// The singular of a noun that heads a card.
+fn one_of(noun: &str) -> &str {
+    match noun {
+        "allergies" => "allergy",
+        _ => noun.strip_suffix('s').unwrap_or(noun),
     }
 }
 

@@ -56,9 +56,10 @@ fn brief(b: &Brief) -> Markup {
     html! {
         section.card.brief aria-label="In brief" data-test="brief" {
             p { @for s in &b.sentences { (s) " " } }
-            @if !b.changes.is_empty() {
+            @if let Some(since) = &b.since {
                 ul {
-                    li { b { "Since " @match &b.since { Some(w) => { "last visit, " (when(w)) }, None => { "the beginning" } } } }
+                    li { b { "Since the visit " (when(since)) } }
+                    @if b.changes.is_empty() { li { "nothing marked, started or newly diagnosed" } }
                     @for (weight, text) in &b.changes {
                         li {
                             @match weight {

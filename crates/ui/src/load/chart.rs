@@ -69,6 +69,15 @@ fn past_visits(doc: &Doc, lens: &Lens) -> Vec<(When, String)> {
         .collect()
 }
 
+/// The visit that changes are counted from: the last one before today.
+fn baseline(visits: Vec<(When, String)>, lens: &Lens) -> Option<When> {
+    let today = lens.now.today();
+    visits.into_iter().map(|(when, _)| when).find(|when| {
+        let at = jiff::Timestamp::from_millisecond(when.at_ms).unwrap_or_default();
+        at.to_zoned(lens.now.zone.clone()).date() < today
+    })
+}
+
 /// Eighteen years or more; unknown counts as adult, because most are.
 pub fn is_adult(banner: &Banner) -> bool {
     let years = banner.age.trim_start_matches("about ").strip_suffix(" y");
@@ -104,7 +113,7 @@ pub fn overview(reads: &Reads, lens: &mut Lens, patient_id: &str) -> Result<Over
     let vitals = measure::measures(of_type(&vitals, "Observation"), lens, adult, &none).series;
     let mut results = measure::measures(of_type(&labs, "Observation"), lens, adult, &none).series;
     measure::worst_first(&mut results);
-    let since = past_visits(&visits, lens).into_iter().nth(1).map(|(w, _)| w);
+    let since = baseline(past_visits(&visits, lens), lens);
     let brief = brief::brief(&banner, &problems, &medications, &results, since);
     let ask = timeline::Ask { limit: 24, ..timeline::Ask::default() };
     let timeline = timeline::timeline(reads, lens, patient_id, &ask)?;

@@ -25,7 +25,8 @@ pub fn brief(
         sentences.extend(allergies(&banner.allergies));
         sentences.extend(visit(banner));
     }
-    let changes = since.as_ref().map(|w| changes(problems, medications, results, w.at_ms));
+    let changes =
+        since.as_ref().map(|w| changes(problems, medications, results, day_start(w.at_ms)));
     Brief { sentences, changes: changes.unwrap_or_default(), since }
 }
 
@@ -114,16 +115,21 @@ fn visit(b: &Banner) -> Option<String> {
     Some(format!("Last seen {when}{about}."))
 }
 
+/// Values measured on the day of a visit became known after it, so the whole day counts.
+fn day_start(at_ms: i64) -> i64 {
+    at_ms - at_ms.rem_euclid(86_400_000)
+}
+
 fn changes(
     problems: &[Problem],
     medications: &[Medication],
     results: &[Series],
     since_ms: i64,
 ) -> Vec<(Weight, String)> {
-    let after = |w: &Option<crate::view::When>| w.as_ref().is_some_and(|w| w.at_ms > since_ms);
+    let after = |w: &Option<crate::view::When>| w.as_ref().is_some_and(|w| w.at_ms >= since_ms);
     let mut out: Vec<(Weight, String)> = Vec::new();
     for s in results {
-        let Some(p) = s.last().filter(|p| p.at_ms > since_ms && p.flag.abnormal()) else {
+        let Some(p) = s.last().filter(|p| p.at_ms >= since_ms && p.flag.abnormal()) else {
             continue;
         };
         let weight = if p.flag.critical() { Weight::High } else { Weight::Caution };

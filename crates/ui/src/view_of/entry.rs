@@ -129,7 +129,9 @@ pub fn entry(r: Node, patient: &str, lens: &Lens) -> Option<Entry> {
             let title = concept_in(r, "code").unwrap_or_else(|| "Order".to_owned());
             let detail = concept_in(r, "reasonCode").or_else(|| r.str("status").map(|s| words(&s)));
             let when = lens.when_any(r, &["authoredOn", "occurrenceDateTime"]).unwrap_or_default();
-            Entry { detail, ..base(Kind::Order, title, when) }
+            // Who carries it out says nothing about who wrote it.
+            let source = lens.source(r, &["requester"]);
+            Entry { detail, source, ..base(Kind::Order, title, when) }
         }
         _ => return None,
     })
