@@ -8,7 +8,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fhir::json::{Doc, Value};
@@ -17,6 +17,8 @@ use support::Practice;
 /// ChromeDriver with one browser.
 struct Browser {
     driver: Child,
+    /// ChromeDriver ends when nobody reads what it says.
+    _out: BufReader<ChildStdout>,
     port: u16,
     session: String,
 }
@@ -68,10 +70,16 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .ok()?;
-        let out = BufReader::new(driver.stdout.take().expect("a pipe"));
-        let port = out.lines().map_while(Result::ok).find_map(|line| {
-            line.split("on port ").nth(1)?.trim_end_matches('.').trim().parse::<u16>().ok()
-        })?;
+        let mut out = BufReader::new(driver.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        let port: u16 = loop {
+            line.clear();
+            out.read_line(&mut line).ok().filter(|n| *n > 0)?;
+            let port = line.split("successfully on port ").nth(1);
+            if let Some(port) = port.and_then(|p| p.trim().trim_end_matches('.').parse().ok()) {
+                break port;
+            }
+        };
         let args = [
             "--headless",
             "--no-sandbox",
@@ -91,7 +99,7 @@ impl Browser {
         let answer = call(port, "POST", "/session", Some(&wanted)).expect("a session");
         let session = answer.root().get("value").and_then(|v| v.str("sessionId"));
         let session = session.unwrap_or_else(|| panic!("{}", answer.text())).into_owned();
-        let browser = Browser { driver, port, session };
+        let browser = Browser { driver, _out: out, port, session };
         // A phone's width is below the smallest window.
         let metrics = Value::object([
             ("width", Value::from(u64::from(width))),
