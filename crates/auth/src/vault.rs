@@ -26,17 +26,16 @@ pub struct Event {
     pub at_ms: i64,
 }
 
+/// Key and value of an item.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
 /// The collections of [`crate::Auth`]. Implemented over the record, and in memory for tests and
 /// for tools without one.
 pub trait Vault: Send + Sync {
     fn item(&self, collection: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
     /// All items of a collection whose key starts with `prefix`, in the order of keys.
-    fn items(
-        &self,
-        collection: &'static str,
-        prefix: &[u8],
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+    fn items(&self, collection: &'static str, prefix: &[u8]) -> Result<Vec<KeyValue>, Error>;
 
     /// Writes all items and the audit leaf, or nothing; on disk when it returns.
     fn write(&self, writes: Vec<ItemWrite>, event: Event) -> Result<(), Error>;
@@ -70,11 +69,7 @@ impl Vault for MemoryVault {
         Ok(items.get(&(collection, key.to_vec())).cloned())
     }
 
-    fn items(
-        &self,
-        collection: &'static str,
-        prefix: &[u8],
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn items(&self, collection: &'static str, prefix: &[u8]) -> Result<Vec<KeyValue>, Error> {
         let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(items
             .iter()
@@ -102,11 +97,7 @@ impl Vault for record::Record {
         record::Record::items(self).get(collection, key).map_err(Error::storage)
     }
 
-    fn items(
-        &self,
-        collection: &'static str,
-        prefix: &[u8],
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn items(&self, collection: &'static str, prefix: &[u8]) -> Result<Vec<KeyValue>, Error> {
         const PAGE: usize = 1_000;
         let mut all = Vec::new();
         loop {

@@ -129,7 +129,7 @@ fn a_full_disk_refuses_writes_and_goes_on_when_there_is_space() {
     let write = |i: u32| {
         // Text that does not compress.
         let noise: String = (0..3000u32)
-            .map(|k| char::from(b'a' + (k.wrapping_mul(2_654_435_761 ^ i * 97) >> 13) as u8 % 26))
+            .map(|k| char::from(b'a' + (k.wrapping_mul(2_654_435_761 ^ (i * 97)) >> 13) as u8 % 26))
             .collect();
         let text =
             format!(r#"{{"resourceType":"Basic","id":"b{i}","meta":{{}},"language":"{noise}"}}"#);

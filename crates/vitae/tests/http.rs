@@ -338,7 +338,7 @@ fn tokens_are_asked_for_told_about_and_ended() {
     let grant = "grant_type=client_credentials";
     let secrets = format!("client_id={id}&client_secret={secret}");
     for (form, status, error) in [
-        (format!("{secrets}"), 400, "invalid_request"),
+        (secrets.to_string(), 400, "invalid_request"),
         (format!("grant_type=password&{secrets}"), 400, "unsupported_grant_type"),
         (format!("{grant}&client_id={id}&client_secret=vc_wrong"), 401, "invalid_client"),
         (format!("{grant}&client_id=nobody&client_secret=vc_wrong"), 401, "invalid_client"),

@@ -73,7 +73,10 @@ async fn run_on(bench: &Bench, command: &Command, host: &Host) -> Result<Results
                 }
             })
             .await?;
-            vec![("runs", show(&[imported.run.clone()])), ("curve", imported.curve_value())]
+            vec![
+                ("runs", show(std::slice::from_ref(&imported.run))),
+                ("curve", imported.curve_value()),
+            ]
         }
         Command::Read(args) => {
             let mut runs = Vec::new();

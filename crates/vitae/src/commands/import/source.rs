@@ -160,11 +160,8 @@ pub fn members(
             continue;
         }
         let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
-        match form_of(&name.to_ascii_lowercase()) {
-            Some(form @ (Form::Text | Form::Lines)) => {
-                each(&name, form, &mut BufReader::new(member))?;
-            }
-            _ => {}
+        if let Some(form @ (Form::Text | Form::Lines)) = form_of(&name.to_ascii_lowercase()) {
+            each(&name, form, &mut BufReader::new(member))?;
         }
     }
     Ok(())
