@@ -360,6 +360,7 @@ mod tests {
         let mut stream = listener.accept().await.unwrap().0;
         for answer in answers {
             let Some(answer) = answer else {
+                drop(stream);
                 stream = listener.accept().await.unwrap().0;
                 continue;
             };
