@@ -4,7 +4,7 @@ use fhir_tables::{ResourceType, SearchKind};
 use roaring::RoaringBitmap;
 use search::params as search_params;
 use search::query::{Include, Query, SortKey, Total};
-use search::value::IndexValue;
+use search::value::{IndexValue, Indexed};
 
 use crate::body;
 use crate::error::Result;
@@ -112,19 +112,28 @@ impl Pager<'_, '_> {
     /// Sort bytes of versions, unsure ones verified.
     fn keyed(&mut self, rids: &RoaringBitmap) -> Result<Vec<Place>> {
         let mut places = Vec::with_capacity(rids.len() as usize);
-        for rid in rids {
-            if self.found.holds(self.view, self.bodies, rid)? {
-                places.push((self.sort_bytes(rid)?, rid));
+        if self.found.needs_body() {
+            for rid in rids {
+                if self.found.holds(self.view, self.bodies, rid)? {
+                    let (id, at, values) = self.view.values(rid)?;
+                    places.push((self.sort_bytes(&id, at, &values), rid));
+                }
             }
+            return Ok(places);
         }
+        self.view.each_values(rids, |rid, id, at, values| {
+            if self.found.accepts(rid, at, &values) {
+                places.push((self.sort_bytes(id, at, &values), rid));
+            }
+            Ok(())
+        })?;
         Ok(places)
     }
 
-    fn sort_bytes(&self, rid: Rid) -> Result<Vec<u8>> {
-        let (id, at, values) = self.view.values(rid)?;
+    fn sort_bytes(&self, id: &str, at: i64, values: &[Indexed]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for sort in &self.query.sort {
-            let value = search::sort::sort_value(sort, self.query.rt, &id, at, &values).encode();
+            let value = search::sort::sort_value(sort, self.query.rt, id, at, values).encode();
             // Parts are closed so that a part that begins another sorts before it.
             for b in value {
                 bytes.push(b);
@@ -134,7 +143,7 @@ impl Pager<'_, '_> {
             }
             bytes.extend([0, 0]);
         }
-        Ok(bytes)
+        bytes
     }
 
     /// Orders places in the direction of reading, drops those up to the cursor and behind the page.

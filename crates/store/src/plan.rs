@@ -64,19 +64,28 @@ impl Found<'_> {
         if self.is_exact() { 0 } else { self.candidates.len().saturating_sub(self.sure.len()) }
     }
 
+    /// Whether verification needs more than the values that stand with a version.
+    pub fn needs_body(&self) -> bool {
+        self.unsure.iter().any(|c| c.needs_body())
+    }
+
+    /// Whether a candidate with these values answers the query.
+    pub fn accepts(&self, rid: Rid, at_ms: i64, values: &[Indexed]) -> bool {
+        let updated = search_params::last_updated_of(self.query.rt);
+        self.sure.contains(rid)
+            || self.unsure.iter().all(|c| {
+                if c.param == updated { c.matches_instant(at_ms) } else { c.matches(values) }
+            })
+    }
+
     /// Whether a candidate answers the query.
     pub fn holds(&self, view: &View<'_>, bodies: &mut body::Reader, rid: Rid) -> Result<bool> {
         if self.is_exact() || self.sure.contains(rid) {
             return Ok(true);
         }
-        let from_body = self.unsure.iter().any(|c| c.needs_body());
         let (_, at, values) =
-            if from_body { view.values_of_body(rid, bodies)? } else { view.values(rid)? };
-        let updated = search_params::last_updated_of(self.query.rt);
-        Ok(self
-            .unsure
-            .iter()
-            .all(|c| if c.param == updated { c.matches_instant(at) } else { c.matches(&values) }))
+            if self.needs_body() { view.values_of_body(rid, bodies)? } else { view.values(rid)? };
+        Ok(self.accepts(rid, at, &values))
     }
 
     /// Verifies all candidates.
@@ -85,10 +94,20 @@ impl Found<'_> {
             return Ok(());
         }
         let mut kept = self.sure.clone();
-        for rid in &self.candidates - &self.sure {
-            if self.holds(view, bodies, rid)? {
-                kept.insert(rid);
+        let open = &self.candidates - &self.sure;
+        if self.needs_body() {
+            for rid in &open {
+                if self.holds(view, bodies, rid)? {
+                    kept.insert(rid);
+                }
             }
+        } else {
+            view.each_values(&open, |rid, _, at, values| {
+                if self.accepts(rid, at, &values) {
+                    kept.insert(rid);
+                }
+                Ok(())
+            })?;
         }
         self.candidates = kept;
         self.unsure.clear();
