@@ -14,7 +14,7 @@ use crate::Rid;
 
 /// Versions of a generation before it is frozen and written. Bounds memory and the start after a
 /// crash.
-pub const GENERATION_MAX_VERSIONS: u32 = 32_768;
+pub const GENERATION_MAX_VERSIONS: u32 = 24_576;
 /// Lists longer than this are bitmaps.
 const FEW_MAX: usize = 48;
 

@@ -16,6 +16,8 @@ use crate::view::View;
 
 /// More candidates than this are not all read for sorting when the index can be walked in order.
 const SORT_ALL_MAX: u64 = 4_000;
+/// With less than one candidate in so many of a type, reading them all beats walking the index.
+const WALK_SHARE: u64 = 16;
 /// More unsure candidates than this are not verified just for a total that nobody asked for.
 pub const TOTAL_FREE_MAX: u64 = 10_000;
 
@@ -66,14 +68,24 @@ impl Pager<'_, '_> {
             return self.by_rid();
         }
         let first = self.query.sort[0];
-        let is_date = first.kind == SearchKind::Date;
-        if is_date && self.found.candidates.len() > SORT_ALL_MAX {
+        if first.kind == SearchKind::Date && self.is_worth_walking()? {
             return self.by_day(first);
         }
         let all = self.found.candidates.clone();
         let mut places = self.keyed(&all)?;
         self.cut(&mut places);
         Ok(places)
+    }
+
+    /// Whether the days of the whole type cost less to walk than the values of all candidates to
+    /// read: not for one patient's share of a large record.
+    fn is_worth_walking(&self) -> Result<bool> {
+        let n = self.found.candidates.len();
+        if n <= SORT_ALL_MAX {
+            return Ok(false);
+        }
+        let of_type = self.view.fetch(&key::of_type(self.query.rt))?.len();
+        Ok(n * WALK_SHARE >= of_type)
     }
 
     fn by_rid(&mut self) -> Result<Vec<Place>> {

@@ -16,7 +16,7 @@ use crate::body;
 use crate::error::Result;
 use crate::key;
 use crate::types::Rid;
-use crate::view::View;
+use crate::view::{EVERYTHING, View};
 
 /// With so few candidates left, reading their values is cheaper than another index range.
 const VERIFY_RATHER_MAX: u64 = 256;
@@ -115,7 +115,8 @@ impl Found<'_> {
     }
 }
 
-/// How much a criterion costs to look up: 0 is one key.
+/// How much a criterion costs to look up: 0 is one short list. What is cheap and narrow comes first,
+/// and bounds what is read of the lists after it.
 fn cost(query: &Query, c: &Criterion) -> u8 {
     if c.param == search_params::id_of(query.rt) {
         return 0;
@@ -124,8 +125,8 @@ fn cost(query: &Query, c: &Criterion) -> u8 {
         (Modifier::Not, _) => 5,
         (Modifier::Contains | Modifier::Text | Modifier::OfType, _) => 6,
         (Modifier::Missing, _) => 3,
-        (_, SearchKind::Token | SearchKind::Reference | SearchKind::Uri) => 0,
-        (_, SearchKind::String) => 1,
+        (_, SearchKind::Reference) => 0,
+        (_, SearchKind::Token | SearchKind::Uri | SearchKind::String) => 1,
         (_, SearchKind::Composite) => 2,
         (_, SearchKind::Number | SearchKind::Quantity) => 3,
         (_, SearchKind::Date) => 4,
@@ -146,6 +147,9 @@ pub fn find<'q>(view: &View<'_>, query: &'q Query) -> Result<Found<'q>> {
         candidates = Some(all);
     }
     for criterion in order {
+        if let Some((low, high)) = candidates.as_ref().and_then(|c| Some((c.min()?, c.max()?))) {
+            view.bounds.set((low, high));
+        }
         let few = candidates.as_ref().is_some_and(|c| c.len() <= VERIFY_RATHER_MAX);
         if few && cost(query, criterion) > 0 {
             unsure.push(criterion);
@@ -160,6 +164,7 @@ pub fn find<'q>(view: &View<'_>, query: &'q Query) -> Result<Found<'q>> {
         candidates = Some(candidates.map_or(either.clone(), |c| c & either));
         sure = Some(sure.map_or(found.sure.clone(), |s| s & found.sure));
     }
+    view.bounds.set(EVERYTHING);
     let candidates = match candidates {
         Some(candidates) => candidates,
         None => {

@@ -100,26 +100,30 @@ pub fn decode(first: Rid, bytes: &[u8], into: &mut RoaringBitmap) -> Result<()> 
     let (form, mut rest) = bytes.split_first().ok_or_else(damaged)?;
     match *form {
         DELTAS => {
-            into.insert(first);
+            let mut list = Vec::with_capacity(rest.len() + 1);
+            list.push(first);
             let mut rid = first;
             while !rest.is_empty() {
                 let delta = varint::read(&mut rest).ok_or_else(damaged)?;
                 let next = u64::from(rid) + delta;
                 rid = Rid::try_from(next).map_err(|_| damaged())?;
-                into.insert(rid);
+                list.push(rid);
             }
+            add(&list, into);
         }
         BITS => {
-            into.insert(first);
+            let mut list = Vec::with_capacity(rest.len() * 4 + 1);
+            list.push(first);
             for (i, byte) in rest.iter().enumerate() {
                 let mut byte = *byte;
                 while byte != 0 {
                     let at = i as u64 * 8 + u64::from(byte.trailing_zeros());
                     let rid = u64::from(first) + 1 + at;
-                    into.insert(Rid::try_from(rid).map_err(|_| damaged())?);
+                    list.push(Rid::try_from(rid).map_err(|_| damaged())?);
                     byte &= byte - 1;
                 }
             }
+            add(&list, into);
         }
         RUNS => {
             let mut last = u64::from(first);
@@ -135,6 +139,18 @@ pub fn decode(first: Rid, bytes: &[u8], into: &mut RoaringBitmap) -> Result<()> 
         _ => return Err(damaged()),
     }
     Ok(())
+}
+
+/// Adds an ascending list.
+fn add(list: &[Rid], into: &mut RoaringBitmap) {
+    const FEW: usize = 16;
+    if list.len() > FEW
+        && let Ok(sorted) = RoaringBitmap::from_sorted_iter(list.iter().copied())
+    {
+        *into |= sorted;
+    } else {
+        into.extend(list);
+    }
 }
 
 #[cfg(test)]

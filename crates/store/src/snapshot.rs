@@ -1,5 +1,6 @@
 //! Reading at one point in commit order.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use fhir_tables::ResourceType;
@@ -10,7 +11,7 @@ use crate::key;
 use crate::memory::Generation;
 use crate::store::{Reader, Shared, Store};
 use crate::types::{ChangeKind, Head, OutboxTask, Rid, Scope, Version};
-use crate::view::{HEAD_COLUMNS, View, version_of};
+use crate::view::{EVERYTHING, HEAD_COLUMNS, View, version_of};
 
 /// A consistent view of the record. Holds a read transaction: keep it short.
 pub struct Snapshot {
@@ -70,6 +71,7 @@ impl Snapshot {
             generations: &self.generations,
             at: self.at,
             pending_deaths: &[],
+            bounds: Cell::new(EVERYTHING),
         }
     }
 
@@ -85,6 +87,7 @@ impl Snapshot {
             generations: &self.generations,
             at: self.at,
             pending_deaths: &[],
+            bounds: Cell::new(EVERYTHING),
         };
         f(&view, bodies)
     }

@@ -1,6 +1,7 @@
 //! One consistent look at the record: a database transaction, the lists in memory, and what is
 //! current at a version number.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use fhir_tables::ResourceType;
@@ -27,7 +28,12 @@ pub struct View<'a> {
     pub at: Rid,
     /// Versions that died in the commit that is being made.
     pub pending_deaths: &'a [Rid],
+    /// Only versions in this closed range are wanted: lists are read in part.
+    pub bounds: Cell<(Rid, Rid)>,
 }
+
+/// No bounds.
+pub const EVERYTHING: (Rid, Rid) = (0, Rid::MAX);
 
 /// Versions this close are cheaper to pass over in a scan than to look up one by one.
 const SCAN_GAP_MAX: u32 = 6;
@@ -74,13 +80,16 @@ pub(crate) fn version_of(
 }
 
 impl View<'_> {
-    /// Versions under one key, current or not.
+    /// Versions under one key, current or not. Those out of bounds may be left out.
     pub fn fetch(&self, key: &[u8]) -> Result<RoaringBitmap> {
         let mut bitmap = RoaringBitmap::new();
-        let mut rows = self
-            .connection
-            .prepare_cached("SELECT first, rids FROM posting WHERE key = ?1 ORDER BY first")?;
-        let mut rows = rows.query([key])?;
+        let (low, high) = self.bounds.get();
+        // The row that holds `low` is the last one that begins at or before it.
+        let mut rows = self.connection.prepare_cached(
+            "SELECT first, rids FROM posting WHERE key = ?1 AND first <= ?3 AND first >= ifnull(
+               (SELECT max(first) FROM posting WHERE key = ?1 AND first <= ?2), 0) ORDER BY first",
+        )?;
+        let mut rows = rows.query(params![key, low, high])?;
         while let Some(row) = rows.next()? {
             let rids = row.get_ref(1)?.as_blob().map_err(|_| Error::corrupt("a posting row"))?;
             posting::decode(row.get(0)?, rids, &mut bitmap)?;
@@ -100,7 +109,8 @@ impl View<'_> {
     ) -> Result<RoaringBitmap> {
         let mut all = RoaringBitmap::new();
         self.each_key(from, to, |key, first, rids| {
-            if wanted(key) { posting::decode(first, rids, &mut all) } else { Ok(()) }
+            let is_wanted = first <= self.bounds.get().1 && wanted(key);
+            if is_wanted { posting::decode(first, rids, &mut all) } else { Ok(()) }
         })?;
         for generation in self.generations {
             generation.range(from, to, |key, rids| {

@@ -4,6 +4,7 @@
 //! has written nothing. Any failure of the database rolls the whole group back. A full disk leaves
 //! the store usable; every other failure stops it (after a failed `fsync` nothing is known).
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -26,7 +27,7 @@ use crate::store::Shared;
 use crate::types::{
     ChangeKind, Check, Committed, Expect, ItemOp, OutboxRow, Put, PutKind, PutResult, Rid,
 };
-use crate::view::View;
+use crate::view::{EVERYTHING, View};
 
 /// Versions in one commit, at most (one set may exceed it alone).
 const GROUP_MAX_PUTS: usize = 4_000;
@@ -482,6 +483,7 @@ impl Writer {
             generations: &generations,
             at: self.next - 1,
             pending_deaths: &group.victims,
+            bounds: Cell::new(EVERYTHING),
         };
         let deleted_since = |at: Rid| {
             group.last_deletion > 0 || self.shared.last_deletion.load(Ordering::SeqCst) > at
@@ -549,6 +551,7 @@ impl Writer {
             generations: &[],
             at: Rid::MAX,
             pending_deaths: &group.victims,
+            bounds: Cell::new(EVERYTHING),
         };
         let mut idents = Vec::with_capacity(puts.len());
         for (i, put) in puts.iter().enumerate() {
