@@ -86,7 +86,7 @@ impl Flusher {
             let keys = Keys::of(rt, &values, &mut |text| shared.systems.number(text));
             active.add(rid, keys.iter());
             let updated = key::updated(rt, row.get(5)?);
-            active.add(rid, std::iter::once(&updated[..]));
+            active.add(rid, updated.iter().map(|key| &key[..]));
         }
         let at = next - 1;
         let dirty = deaths.iter().map(|(_, victim)| victim >> 16).collect();
@@ -158,7 +158,9 @@ impl Flusher {
                 Some(key) => frozen.done = Some(key),
                 None => {
                     let done = frozen.generation.clone();
-                    shared.set_generations(|list| list.retain(|g| !Arc::ptr_eq(g, &done)));
+                    shared.lists.generation_is_on_disk(&done, || {
+                        shared.set_generations(|list| list.retain(|g| !Arc::ptr_eq(g, &done)));
+                    });
                     self.frozen = None;
                     self.dirty.clear();
                 }

@@ -4,13 +4,13 @@
 //! | --- | --- | --- |
 //! | `T` | type | of the type, deletions left out |
 //! | `X` | type | that are deletions |
-//! | `A` | type, day | last updated on the UTC day |
+//! | `A` | type, level, day | last updated on the UTC day |
 //! | `H` | param | with any value of the parameter |
 //! | `K` | param, code, 0, system | with the token |
 //! | `S` | param, system | with any token of the system |
-//! | `D` | param, day | with a date inside one UTC day |
-//! | `L`, `E` | param, day | with a longer interval that begins (`L`), ends (`E`) on the day |
-//! | `N` | param, bucket | with a number of the bucket |
+//! | `D` | param, level, day | with a date inside one UTC day |
+//! | `L`, `E` | param, level, day | with a longer interval that begins (`L`), ends (`E`) on the day |
+//! | `N` | param, level, bucket | with a number of the bucket |
 //! | `G` | param, normalized text | with the string |
 //! | `U` | param, text | with the URI |
 //! | `R` | type, id, 0, param | that refer to the resource; param 0xFFFF: by no search parameter |
@@ -18,6 +18,8 @@
 //! | `I` | param, value, 0, system | that refer to the identifier |
 //!
 //! Numbers are big endian so that ranges of keys are ranges of values.
+//! Days and buckets stand on several levels, each coarser than the one before ([`Ladder`]): a long
+//! range is a few coarse keys and two short runs of fine ones, however many values lie in it.
 //! Long texts are cut; [`Text::cut`] tells, and the caller then verifies.
 
 use fhir_tables::ResourceType;
@@ -57,10 +59,86 @@ pub fn day_start(day: i64) -> i64 {
     day * DAY_MS
 }
 
-pub fn date(family: u8, p: ParamId, day: i64) -> Vec<u8> {
-    let mut key = param(family, p);
-    key.extend_from_slice(&((day + DAY_BIAS) as u32).to_be_bytes()[1..]);
+/// How fine values (24 bits) are gathered into coarser ones: a level takes away `shift` more bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Ladder {
+    shift: u32,
+    /// The coarsest level.
+    top: u8,
+}
+
+/// Levels of days: 1, 32, 1 024 (2.8 years), 32 768 days.
+pub const DAYS: Ladder = Ladder { shift: 5, top: 3 };
+/// Levels of number buckets; the third is one power of two.
+pub const BUCKETS: Ladder = Ladder { shift: 6, top: 3 };
+
+/// The largest fine value.
+pub const FINE_MAX: u32 = 0x00FF_FFFF;
+
+/// Neighbouring values of one level, both ends inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub level: u8,
+    pub first: u32,
+    pub last: u32,
+}
+
+impl Ladder {
+    /// Runs that cover the fine values `from..=to`, each value once.
+    pub fn cover(self, from: u32, to: u32) -> Vec<Run> {
+        let mut runs = Vec::with_capacity(8);
+        let low = (1u32 << self.shift) - 1;
+        let (mut first, mut last, mut level) = (from, to, 0);
+        while first <= last {
+            if level == self.top || first >> self.shift == last >> self.shift {
+                runs.push(Run { level, first, last });
+                break;
+            }
+            if first & low != 0 {
+                runs.push(Run { level, first, last: first | low });
+                first = (first | low) + 1;
+            }
+            if last & low != low {
+                runs.push(Run { level, first: last & !low, last });
+                // There is at least one whole coarse value below: `first` lies under it.
+                last = (last & !low).saturating_sub(1);
+            }
+            if first > last {
+                break;
+            }
+            (first, last, level) = (first >> self.shift, last >> self.shift, level + 1);
+        }
+        runs
+    }
+
+    /// Values of the coarsest level under which nearly all values of a record lie: some ninety
+    /// years and more on both sides of 1970 for days.
+    pub fn usual(self) -> std::ops::RangeInclusive<u32> {
+        let middle = self.at(self.top, FINE_MAX / 2 + 1);
+        middle.saturating_sub(2)..=middle + 1
+    }
+
+    fn at(self, level: u8, value: u32) -> u32 {
+        value >> (self.shift * u32::from(level))
+    }
+}
+
+fn push_level(key: &mut Vec<u8>, level: u8, value: u32) {
+    key.push(level);
+    key.extend_from_slice(&value.to_be_bytes()[1..]);
+}
+
+/// A key of a family that stands on levels, below a prefix of [`param`] or [`updated_prefix`].
+pub fn leveled(prefix: &[u8], level: u8, value: u32) -> Vec<u8> {
+    let mut key = Vec::with_capacity(prefix.len() + 4);
+    key.extend_from_slice(prefix);
+    push_level(&mut key, level, value);
     key
+}
+
+/// A day as it stands on level 0.
+pub fn fine_day(day: i64) -> u32 {
+    (day + DAY_BIAS) as u32
 }
 
 /// The day in the last three bytes of a date key.
@@ -75,11 +153,6 @@ pub fn bucket(n: f64) -> u32 {
     (ordered >> 40) as u32
 }
 
-pub fn number(p: ParamId, bucket: u32) -> Vec<u8> {
-    let mut key = param(b'N', p);
-    key.extend_from_slice(&bucket.to_be_bytes()[1..]);
-    key
-}
 
 /// Text as it stands in a key.
 pub struct Text<'t> {
@@ -102,15 +175,18 @@ pub fn with_text(family: u8, p: ParamId, t: &str) -> Vec<u8> {
     key
 }
 
-/// Versions of a type by the UTC day of their `lastUpdated`.
-pub fn updated(rt: ResourceType, at_ms: i64) -> Vec<u8> {
-    updated_day(rt, day(at_ms))
+/// Before the levels of the days on which versions of a type were last updated.
+pub fn updated_prefix(rt: ResourceType) -> Vec<u8> {
+    vec![b'A', rt.0]
 }
 
-pub fn updated_day(rt: ResourceType, day: i64) -> Vec<u8> {
-    let mut key = vec![b'A', rt.0];
-    key.extend_from_slice(&((day + DAY_BIAS) as u32).to_be_bytes()[1..]);
-    key
+/// Keys of a version of a type by the UTC day of its `lastUpdated`, one for each level.
+pub fn updated(rt: ResourceType, at_ms: i64) -> [Vec<u8>; DAYS.top as usize + 1] {
+    let fine = fine_day(day(at_ms));
+    std::array::from_fn(|level| {
+        let level = level as u8;
+        leveled(&updated_prefix(rt), level, DAYS.at(level, fine))
+    })
 }
 
 /// `K` and `I`: text, 0, system number (0: no system).
@@ -181,6 +257,13 @@ impl Keys {
         self.bytes.extend_from_slice(key);
     }
 
+    fn push_levels(&mut self, family: u8, p: ParamId, ladder: Ladder, fine: u32) {
+        let prefix = param(family, p);
+        for level in 0..=ladder.top {
+            self.push(&leveled(&prefix, level, ladder.at(level, fine)));
+        }
+    }
+
     fn push_value(&mut self, v: &Indexed, number_of: &mut dyn FnMut(&str) -> u32) {
         let p = v.param;
         let mut number_of = |s: &Option<String>| s.as_deref().map_or(0, &mut *number_of);
@@ -196,14 +279,16 @@ impl Keys {
             IndexValue::Date { lo, hi } => {
                 let (first, last) = (day(*lo), day(*hi));
                 if first == last {
-                    self.push(&date(b'D', p, first));
+                    self.push_levels(b'D', p, DAYS, fine_day(first));
                 } else {
-                    self.push(&date(b'L', p, first));
-                    self.push(&date(b'E', p, last));
+                    self.push_levels(b'L', p, DAYS, fine_day(first));
+                    self.push_levels(b'E', p, DAYS, fine_day(last));
                 }
             }
-            IndexValue::Number(n) => self.push(&number(p, bucket(*n))),
-            IndexValue::Quantity { value, .. } => self.push(&number(p, bucket(*value))),
+            IndexValue::Number(n) => self.push_levels(b'N', p, BUCKETS, bucket(*n)),
+            IndexValue::Quantity { value, .. } => {
+                self.push_levels(b'N', p, BUCKETS, bucket(*value));
+            }
             IndexValue::Reference { ty, id } => self.push(&reference(*ty, id, p)),
             IndexValue::Url(t) => self.push(&with_text(b'V', p, t)),
             IndexValue::Identifier { system: s, value } => {
@@ -254,8 +339,33 @@ mod tests {
     #[test]
     fn days_keep_their_order_and_open_ends_fit() {
         let p = ParamId(7);
-        let days = [i64::MIN, -1, 0, 86_400_000, i64::MAX].map(|ms| date(b'D', p, day(ms)));
+        let prefix = param(b'D', p);
+        let days = [i64::MIN, -1, 0, 86_400_000, i64::MAX]
+            .map(|ms| leveled(&prefix, 0, fine_day(day(ms))));
         assert!(days.windows(2).all(|w| w[0] < w[1]));
+        assert!(fine_day(DAY_MIN) > 0 && fine_day(DAY_MAX) < 1 << 24);
+    }
+
+    #[test]
+    fn runs_cover_every_value_once() {
+        let ends = [0, 1, 31, 32, 33, 63, 64, 1023, 1024, 1025, 4000, 32_767, 32_768, 70_000];
+        for ladder in [DAYS, BUCKETS] {
+            for from in ends {
+                for to in ends.into_iter().filter(|to| *to >= from) {
+                    let mut covered = Vec::new();
+                    let mut n_keys = 0;
+                    for run in ladder.cover(from, to) {
+                        let width = 1u32 << (ladder.shift * u32::from(run.level));
+                        covered.extend(run.first * width..(run.last + 1) * width);
+                        n_keys += run.last - run.first + 1;
+                    }
+                    covered.sort_unstable();
+                    assert_eq!(covered, (from..=to).collect::<Vec<_>>(), "{from}..={to}");
+                    assert!(n_keys < 6 << ladder.shift, "{from}..={to}: {n_keys} keys");
+                }
+            }
+        }
+        assert_eq!(DAYS.cover(5, 4), []);
     }
 
     #[test]

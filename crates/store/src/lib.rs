@@ -18,6 +18,7 @@ mod error;
 mod flush;
 mod key;
 mod keyring;
+mod lists;
 mod memory;
 mod page;
 mod plan;

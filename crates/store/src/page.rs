@@ -280,7 +280,10 @@ fn days_with(
     let longer = if sort.descending { b'E' } else { b'L' };
     let families: &[u8] = if updated { b"A" } else { &[b'D', longer] };
     for family in families {
-        let prefix = if updated { vec![b'A', rt.0] } else { key::param(*family, sort.param) };
+        let mut prefix =
+            if updated { key::updated_prefix(rt) } else { key::param(*family, sort.param) };
+        // The level of single days.
+        prefix.push(0);
         let Some(end) = key::after_prefix(&prefix) else { continue };
         view.walk(&prefix, &end, false, |k, rids| {
             let own = rids & candidates;

@@ -377,11 +377,60 @@ fn string(view: &View<'_>, p: ParamId, modifier: Modifier, text: &str) -> Result
 
 /// Numbers of the buckets from `from` to `to`, both inclusive.
 fn buckets(view: &View<'_>, p: ParamId, from: u32, to: u32) -> Result<RoaringBitmap> {
-    if from > to {
+    leveled(view, &key::param(b'N', p), key::BUCKETS, from, to)
+}
+
+/// From this level on, lists are long and few: they are fetched one by one, so that they are kept.
+const LEVEL_KEPT_FROM: u8 = 2;
+/// More coarse keys than this are scanned as one range, but for those where most values lie.
+const KEYS_ONE_BY_ONE_MAX: u32 = 64;
+
+/// Versions under the fine values `from..=to` of a family that stands on levels.
+fn leveled(
+    view: &View<'_>,
+    prefix: &[u8],
+    ladder: key::Ladder,
+    from: u32,
+    to: u32,
+) -> Result<RoaringBitmap> {
+    let mut all = RoaringBitmap::new();
+    for run in ladder.cover(from, to) {
+        let (mut first, mut last) = (run.first, run.last);
+        if run.level < LEVEL_KEPT_FROM {
+            all |= scan(view, prefix, run.level, first, last)?;
+            continue;
+        }
+        if last - first >= KEYS_ONE_BY_ONE_MAX {
+            let usual = ladder.usual();
+            (first, last) = (first.max(*usual.start()), last.min(*usual.end()));
+            if first > last {
+                all |= scan(view, prefix, run.level, run.first, run.last)?;
+                continue;
+            }
+            all |= scan(view, prefix, run.level, run.first, first.wrapping_sub(1))?;
+            all |= scan(view, prefix, run.level, last + 1, run.last)?;
+        }
+        for value in first..=last {
+            all |= view.fetch(&key::leveled(prefix, run.level, value))?;
+        }
+    }
+    Ok(all)
+}
+
+/// Versions under neighbouring keys of one level; none when `first` lies behind `last`.
+fn scan(
+    view: &View<'_>,
+    prefix: &[u8],
+    level: u8,
+    first: u32,
+    last: u32,
+) -> Result<RoaringBitmap> {
+    // `first - 1` of an empty run wraps.
+    if first > last || last > key::FINE_MAX {
         return Ok(RoaringBitmap::new());
     }
-    let start = key::number(p, from);
-    let end = key::after_prefix(&key::number(p, to));
+    let start = key::leveled(prefix, level, first);
+    let end = key::after_prefix(&key::leveled(prefix, level, last));
     view.fetch_range(&start, end.as_deref(), |_| true)
 }
 
@@ -437,14 +486,13 @@ impl Days<'_> {
         if from > to {
             return Ok(RoaringBitmap::new());
         }
-        let (start, last) = match self.rt {
+        let prefix = match self.rt {
             // `lastUpdated` is an instant: there are no longer ones.
             Some(_) if family != b'D' => return Ok(RoaringBitmap::new()),
-            Some(rt) => (key::updated_day(rt, from), key::updated_day(rt, to)),
-            None => (key::date(family, self.p, from), key::date(family, self.p, to)),
+            Some(rt) => key::updated_prefix(rt),
+            None => key::param(family, self.p),
         };
-        let end = key::after_prefix(&last);
-        self.view.fetch_range(&start, end.as_deref(), |_| true)
+        leveled(self.view, &prefix, key::DAYS, key::fine_day(from), key::fine_day(to))
     }
 
     fn present(&self) -> Result<RoaringBitmap> {

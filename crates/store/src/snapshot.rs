@@ -19,6 +19,7 @@ pub struct Snapshot {
     /// `None` only while dropping.
     reader: Option<Reader>,
     pub(crate) generations: Vec<Arc<Generation>>,
+    epoch: u64,
     at: Rid,
 }
 
@@ -42,6 +43,7 @@ impl Snapshot {
         let reader = shared.take_reader()?;
         // First the lists in memory, then the number, then the transaction: what is moved to disk
         // in between is seen twice, never missed.
+        let epoch = shared.lists.epoch();
         let generations = shared.generations();
         let now = shared.live(|live| live.at);
         run(&reader.connection, "BEGIN")?;
@@ -52,7 +54,7 @@ impl Snapshot {
             .query_row([], |_| Ok(()))
             .optional()?;
         let at = at.map_or(now, |at| at.min(now));
-        Ok(Snapshot { shared, reader: Some(reader), generations, at })
+        Ok(Snapshot { shared, reader: Some(reader), generations, epoch, at })
     }
 
     /// Number of the last version that this snapshot sees.
@@ -72,6 +74,7 @@ impl Snapshot {
             at: self.at,
             pending_deaths: &[],
             bounds: Cell::new(EVERYTHING),
+            epoch: Some(self.epoch),
         }
     }
 
@@ -88,6 +91,7 @@ impl Snapshot {
             at: self.at,
             pending_deaths: &[],
             bounds: Cell::new(EVERYTHING),
+            epoch: Some(self.epoch),
         };
         f(&view, bodies)
     }

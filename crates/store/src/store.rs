@@ -14,6 +14,7 @@ use crate::body::{self, Dictionaries};
 use crate::error::{CommitError, Error, Kind, Result};
 use crate::key::Keys;
 use crate::keyring::DataKey;
+use crate::lists::Lists;
 use crate::memory::Generation;
 use crate::schema;
 use crate::snapshot::Snapshot;
@@ -102,6 +103,8 @@ pub struct Shared {
     live: RwLock<Live>,
     /// Oldest first; the last one takes new versions.
     generations: RwLock<Vec<Arc<Generation>>>,
+    /// Long lists that were read from disk.
+    pub lists: Lists,
     pub systems: Systems,
     pub dictionaries: Arc<Dictionaries>,
     readers: Mutex<Vec<Reader>>,
@@ -275,6 +278,7 @@ impl Store {
                 deaths_from: 0,
             }),
             generations: RwLock::new(vec![Arc::new(Generation::new())]),
+            lists: Lists::default(),
             systems: Systems::default(),
             dictionaries: Arc::new(Dictionaries::default()),
             readers: Mutex::new(Vec::new()),

@@ -214,7 +214,9 @@ fn one_body(
     for key in &kept_keys {
         check.body_says(key, version.rid);
     }
-    check.body_says(&key::updated(version.rt, version.last_updated_ms), version.rid);
+    for key in key::updated(version.rt, version.last_updated_ms) {
+        check.body_says(&key, version.rid);
+    }
     let is_current =
         view.ident(version.rt, &version.id)?.is_some_and(|ident| ident.rid == version.rid);
     if !is_current {

@@ -30,6 +30,9 @@ pub struct View<'a> {
     pub pending_deaths: &'a [Rid],
     /// Only versions in this closed range are wanted: lists are read in part.
     pub bounds: Cell<(Rid, Rid)>,
+    /// [`crate::lists::Lists::epoch`], taken before `generations`; `None`: whole lists that are
+    /// read are not kept.
+    pub epoch: Option<u64>,
 }
 
 /// No bounds.
@@ -82,6 +85,18 @@ pub(crate) fn version_of(
 impl View<'_> {
     /// Versions under one key, current or not. Those out of bounds may be left out.
     pub fn fetch(&self, key: &[u8]) -> Result<RoaringBitmap> {
+        let mut bitmap = match self.shared.lists.get(key) {
+            Some(kept) => (*kept).clone(),
+            None => self.read_list(key)?,
+        };
+        for generation in self.generations {
+            generation.get(key, &mut bitmap);
+        }
+        Ok(bitmap)
+    }
+
+    /// What is on disk under a key, within bounds.
+    fn read_list(&self, key: &[u8]) -> Result<RoaringBitmap> {
         let mut bitmap = RoaringBitmap::new();
         let (low, high) = self.bounds.get();
         // The row that holds `low` is the last one that begins at or before it.
@@ -94,8 +109,10 @@ impl View<'_> {
             let rids = row.get_ref(1)?.as_blob().map_err(|_| Error::corrupt("a posting row"))?;
             posting::decode(row.get(0)?, rids, &mut bitmap)?;
         }
-        for generation in self.generations {
-            generation.get(key, &mut bitmap);
+        if let Some(epoch) = self.epoch
+            && (low, high) == EVERYTHING
+        {
+            self.shared.lists.keep(key, &bitmap, epoch);
         }
         Ok(bitmap)
     }

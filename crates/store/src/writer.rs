@@ -484,6 +484,7 @@ impl Writer {
             at: self.next - 1,
             pending_deaths: &group.victims,
             bounds: Cell::new(EVERYTHING),
+            epoch: None,
         };
         let deleted_since = |at: Rid| {
             group.last_deletion > 0 || self.shared.last_deletion.load(Ordering::SeqCst) > at
@@ -552,6 +553,7 @@ impl Writer {
             at: Rid::MAX,
             pending_deaths: &group.victims,
             bounds: Cell::new(EVERYTHING),
+            epoch: None,
         };
         let mut idents = Vec::with_capacity(puts.len());
         for (i, put) in puts.iter().enumerate() {
@@ -631,7 +633,7 @@ impl Writer {
         generation.add(rid, put.keys.iter());
         if kind != ChangeKind::Delete {
             let updated = crate::key::updated(put.rt, last_updated_ms);
-            generation.add(rid, std::iter::once(&updated[..]));
+            generation.add(rid, updated.iter().map(|key| &key[..]));
             if let Some(samples) = self.bodies.sample(put.rt, body.as_bytes()) {
                 self.train(samples)?;
             }
