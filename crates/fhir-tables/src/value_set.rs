@@ -13,6 +13,12 @@ pub(crate) struct ValueSetRow {
 }
 
 impl ValueSetId {
+    /// The value set with this canonical URL, without version.
+    pub fn by_url(url: &str) -> Option<ValueSetId> {
+        let idx = VALUE_SETS.binary_search_by(|row| row.url.cmp(url)).ok()?;
+        Some(ValueSetId(idx as u16))
+    }
+
     /// The canonical URL without version.
     pub fn url(self) -> &'static str {
         VALUE_SETS[usize::from(self.0)].url

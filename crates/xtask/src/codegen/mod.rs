@@ -1,4 +1,5 @@
-//! Writes `crates/fhir-tables/src/generated` from the packages of FHIR R4.
+//! Writes `crates/fhir-tables/src/generated` from the packages of FHIR R4, and the table of units
+//! of the crate `ucum`.
 //!
 //! The output is a function of the packages alone: same packages, same bytes.
 
@@ -9,6 +10,7 @@ mod others;
 mod print;
 mod search_params;
 mod types;
+mod ucum;
 
 use std::path::Path;
 
@@ -50,5 +52,6 @@ pub fn generate(suites: &Path) -> Result<Vec<Generated>, String> {
         Generated { name: "search_params.rs", text: search_params::print(&definitions, &model)? },
         Generated { name: "types.rs", text: model.print()? },
         Generated { name: "value_sets.rs", text: others::value_sets(&definitions, &model) },
+        Generated { name: "../../../ucum/src/table.rs", text: ucum::print(&suites.join("ucum"))? },
     ])
 }

@@ -10,8 +10,8 @@ use std::path::Path;
 /// Layers from the bottom. A new crate gets its place here.
 pub const LAYERS: [&[&str]; 9] = [
     &["stdx", "fhir-tables"],
-    &["fhir"],
-    &["fhirpath"],
+    &["fhir", "ucum"],
+    &["fhirpath", "terminology"],
     &["search", "generate", "page-cipher"],
     &["store"],
     &["record"],
