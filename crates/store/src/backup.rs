@@ -13,8 +13,8 @@ use rusqlite::OpenFlags;
 use rusqlite::backup::Backup;
 use sha2::{Digest, Sha256};
 
+use crate::disk::schema;
 use crate::error::{Error, Kind, Result};
-use crate::schema;
 use crate::store::Store;
 
 const MAGIC: &str = "vitae-backup 1";
@@ -53,7 +53,7 @@ impl Store {
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
                 let mut target = schema::open_file(&part, &shared.key, flags, 16 * 1024)?;
                 {
-                    let backup = Backup::new(&source.connection, &mut target)?;
+                    let backup = Backup::new(&source.connection.0, &mut target)?;
                     loop {
                         let more = backup.step(PAGES_PER_STEP)?;
                         let p = backup.progress();

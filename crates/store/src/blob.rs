@@ -6,10 +6,10 @@
 
 use std::sync::mpsc;
 
-use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 use stdx::hex;
 
+use crate::disk::Connection;
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
 use crate::writer::Message;
@@ -45,10 +45,8 @@ impl Blob {
 
     /// Inside a transaction of the writer.
     pub fn write(&self, connection: &Connection) -> Result<()> {
-        let mut insert =
-            connection.prepare_cached("INSERT OR IGNORE INTO blob VALUES(?1, ?2, ?3)")?;
         for (i, chunk) in self.chunks.iter().enumerate() {
-            insert.execute(params![self.hash, i as i64, chunk])?;
+            connection.put_blob_chunk(&self.hash, i, chunk)?;
         }
         Ok(())
     }
@@ -56,18 +54,15 @@ impl Blob {
 
 /// The bytes with this SHA-256, checked against it.
 pub fn read(connection: &Connection, hash: &Hash) -> Result<Option<Vec<u8>>> {
-    let mut statement =
-        connection.prepare_cached("SELECT bytes FROM blob WHERE hash = ?1 ORDER BY chunk")?;
-    let mut rows = statement.query(params![hash])?;
     let damaged = || Error::new(Kind::Corrupt, "a stored attachment is damaged");
     let mut bytes = Vec::new();
     let mut n = 0;
-    while let Some(row) = rows.next()? {
-        let chunk = row.get_ref(0)?.as_blob().map_err(|_| damaged())?;
+    connection.blob(hash, |chunk| {
         let chunk = zstd::bulk::decompress(chunk, CHUNK_BYTES).map_err(|_| damaged())?;
         bytes.extend_from_slice(&chunk);
         n += 1;
-    }
+        Ok(())
+    })?;
     if n == 0 {
         return Ok(None);
     }

@@ -61,24 +61,6 @@ impl std::error::Error for Error {
     }
 }
 
-impl From<rusqlite::Error> for Error {
-    fn from(e: rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode as C;
-        let (kind, public) = match e.sqlite_error_code() {
-            Some(C::DiskFull) => {
-                (Kind::DiskFull, "the disk is full; nothing was written, free some space")
-            }
-            Some(C::NotADatabase) => (Kind::WrongKey, "the key does not open the database"),
-            Some(C::DatabaseCorrupt) => (Kind::Corrupt, "the database file is damaged"),
-            Some(C::DatabaseBusy | C::DatabaseLocked) => {
-                (Kind::Locked, "the database is in use by another process")
-            }
-            _ => (Kind::Broken, "the database could not be read or written"),
-        };
-        Error::with(kind, public, e)
-    }
-}
-
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Error {
         match e.kind() {
@@ -126,11 +108,5 @@ impl std::error::Error for CommitError {}
 impl From<Error> for CommitError {
     fn from(e: Error) -> CommitError {
         CommitError::Failed(e)
-    }
-}
-
-impl From<rusqlite::Error> for CommitError {
-    fn from(e: rusqlite::Error) -> CommitError {
-        CommitError::Failed(e.into())
     }
 }

@@ -8,16 +8,14 @@
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
-use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::disk::Connection;
 use crate::error::{Error, Result};
 use crate::key::{self, Keys};
 use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
 use crate::posting;
-use crate::schema;
 use crate::store::Shared;
 use crate::types::{ChangeKind, Rid};
-use fhir_tables::ResourceType;
 
 /// Keys written with a commit, at least, while a generation is being written.
 const STEP_KEYS_MIN: usize = 64;
@@ -47,47 +45,37 @@ pub struct Flusher {
 impl Flusher {
     /// Reads what is dead and gathers the lists that were not on disk yet.
     pub fn recover(connection: &Connection, shared: &Shared, next: Rid) -> Result<Flusher> {
-        let flushed = match schema::meta(connection, "flushed")? {
+        let flushed = match connection.meta("flushed")? {
             Some(bytes) => Rid::from_le_bytes(
                 bytes.try_into().map_err(|_| Error::corrupt("the number 'flushed'"))?,
             ),
             None => 0,
         };
         let mut dead = RoaringBitmap::new();
-        let mut statement = connection.prepare("SELECT bitmap FROM dead")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let bytes = row.get_ref(0)?.as_blob().map_err(|_| Error::corrupt("dead"))?;
+        connection.dead(|bytes| {
             dead |= RoaringBitmap::deserialize_from(bytes)
                 .map_err(|e| Error::with(crate::Kind::Corrupt, "a bitmap is damaged", e))?;
-        }
-        drop(rows);
-        drop(statement);
+            Ok(())
+        })?;
         let active = Arc::new(Generation::new());
         let mut deaths = Vec::new();
         let mut last_deletion = 0;
-        let mut statement = connection
-            .prepare("SELECT rid, rt, kind, prev, packed, at FROM version WHERE rid > ?1")?;
-        let mut rows = statement.query([flushed])?;
-        while let Some(row) = rows.next()? {
-            let rid: Rid = row.get(0)?;
-            let rt = ResourceType(row.get(1)?);
-            let prev: Rid = row.get(3)?;
-            if prev > 0 {
-                deaths.push((rid, prev));
+        connection.log(flushed, |row| {
+            if row.prev > 0 {
+                deaths.push((row.rid, row.prev));
             }
-            if ChangeKind::from_number(row.get(2)?) == Some(ChangeKind::Delete) {
-                last_deletion = rid;
-                active.add(rid, Keys::of_deletion(rt).iter());
-                continue;
+            if row.kind == ChangeKind::Delete {
+                last_deletion = row.rid;
+                active.add(row.rid, Keys::of_deletion(row.rt).iter());
+                return Ok(());
             }
-            let packed = row.get_ref(4)?.as_blob().map_err(|_| Error::corrupt("packed"))?;
-            let values = shared.unpack(packed)?;
-            let keys = Keys::of(rt, &values, &mut |text| shared.systems.number(text));
-            active.add(rid, keys.iter());
-            let updated = key::updated(rt, row.get(5)?);
-            active.add(rid, updated.iter().map(|key| &key[..]));
-        }
+            let values = shared.unpack(row.packed)?;
+            let keys = Keys::of(row.rt, &values, &mut |text| shared.systems.number(text));
+            active.add(row.rid, keys.iter());
+            let updated = key::updated(row.rt, row.at_ms);
+            active.add(row.rid, updated.iter().map(|key| &key[..]));
+            Ok(())
+        })?;
         let at = next - 1;
         let dirty = deaths.iter().map(|(_, victim)| victim >> 16).collect();
         shared.set_generations(|list| *list = vec![active.clone()]);
@@ -137,7 +125,7 @@ impl Flusher {
             return Ok(());
         }
         write_dead(connection, shared, &self.dirty)?;
-        schema::set_meta(connection, "flushed", &frozen.last.to_le_bytes())?;
+        connection.set_meta("flushed", &frozen.last.to_le_bytes())?;
         frozen.step = Some(None);
         Ok(())
     }
@@ -205,16 +193,9 @@ impl Flusher {
 /// Adds versions to the list of a key. Those that are there already are left out: after a crash
 /// some keys are written a second time.
 fn write_list(connection: &Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
-    let last: Option<(Rid, Vec<u8>)> = connection
-        .prepare_cached(
-            "SELECT first, rids FROM posting WHERE key = ?1 ORDER BY first DESC LIMIT 1",
-        )?
-        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let mut insert = connection.prepare_cached("INSERT INTO posting VALUES(?1, ?2, ?3)")?;
-    let Some((first, bytes)) = last else {
+    let Some((first, bytes)) = connection.last_posting(key)? else {
         for (first, bytes) in posting::encode(rids) {
-            insert.execute(params![key, first, bytes])?;
+            connection.put_posting(key, first, &bytes)?;
         }
         return Ok(());
     };
@@ -229,12 +210,10 @@ fn write_list(connection: &Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
     all.extend(fresh);
     let mut rows = posting::encode(&all).into_iter();
     if let Some((first, bytes)) = rows.next() {
-        connection
-            .prepare_cached("UPDATE posting SET rids = ?3 WHERE key = ?1 AND first = ?2")?
-            .execute(params![key, first, bytes])?;
+        connection.replace_posting(key, first, &bytes)?;
     }
     for (first, bytes) in rows {
-        insert.execute(params![key, first, bytes])?;
+        connection.put_posting(key, first, &bytes)?;
     }
     Ok(())
 }
@@ -244,8 +223,6 @@ fn write_dead(
     shared: &Shared,
     dirty: &std::collections::BTreeSet<u32>,
 ) -> Result<()> {
-    let mut put = connection
-        .prepare_cached("INSERT INTO dead VALUES(?1, ?2) ON CONFLICT DO UPDATE SET bitmap = ?2")?;
     for chunk in dirty {
         let bytes = shared.live(|live| {
             let first = chunk << 16;
@@ -255,7 +232,7 @@ fn write_dead(
             let mut bytes = Vec::new();
             part.serialize_into(&mut bytes).map(|()| bytes)
         })?;
-        put.execute(params![chunk, bytes])?;
+        connection.put_dead(*chunk, &bytes)?;
     }
     Ok(())
 }

@@ -153,7 +153,6 @@ pub fn bucket(n: f64) -> u32 {
     (ordered >> 40) as u32
 }
 
-
 /// Text as it stands in a key.
 pub struct Text<'t> {
     pub bytes: &'t [u8],

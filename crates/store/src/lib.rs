@@ -13,7 +13,7 @@
 mod backup;
 mod blob;
 mod body;
-mod checkpoint;
+mod disk;
 mod error;
 mod flush;
 mod key;
@@ -23,7 +23,6 @@ mod memory;
 mod page;
 mod plan;
 mod posting;
-mod schema;
 mod snapshot;
 mod store;
 mod systems;

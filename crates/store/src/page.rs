@@ -354,7 +354,8 @@ impl Snapshot {
                 }
             }
             let all = view.visible(all)?;
-            all.iter().take(limit).map(|rid| view.version(rid, bodies)).collect()
+            let rids: Vec<Rid> = all.iter().take(limit).collect();
+            view.versions(&rids, bodies)
         })
     }
 }
@@ -391,12 +392,12 @@ fn search(
         places.reverse();
     }
     let bodies = pager.bodies;
-    let rows: Result<Vec<Version>> =
-        places.iter().map(|(_, rid)| view.version(*rid, bodies)).collect();
+    let rids: Vec<Rid> = places.iter().map(|(_, rid)| *rid).collect();
+    let rows = view.versions(&rids, bodies)?;
     let cursor =
         |place: Option<&Place>| place.map(|(key, rid)| Cursor { key: key.clone(), rid: *rid });
     Ok(SearchPage {
-        rows: rows?,
+        rows,
         total,
         total_is_exact,
         first: cursor(places.first()),

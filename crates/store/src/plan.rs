@@ -418,13 +418,7 @@ fn leveled(
 }
 
 /// Versions under neighbouring keys of one level; none when `first` lies behind `last`.
-fn scan(
-    view: &View<'_>,
-    prefix: &[u8],
-    level: u8,
-    first: u32,
-    last: u32,
-) -> Result<RoaringBitmap> {
+fn scan(view: &View<'_>, prefix: &[u8], level: u8, first: u32, last: u32) -> Result<RoaringBitmap> {
     // `first - 1` of an empty run wraps.
     if first > last || last > key::FINE_MAX {
         return Ok(RoaringBitmap::new());

@@ -4,14 +4,13 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use fhir_tables::ResourceType;
-use rusqlite::{OptionalExtension, params};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::key;
 use crate::memory::Generation;
 use crate::store::{Reader, Shared, Store};
 use crate::types::{ChangeKind, Head, OutboxTask, Rid, Scope, Version};
-use crate::view::{EVERYTHING, HEAD_COLUMNS, View, version_of};
+use crate::view::{EVERYTHING, View};
 
 /// A consistent view of the record. Holds a read transaction: keep it short.
 pub struct Snapshot {
@@ -26,16 +25,11 @@ pub struct Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         if let Some(reader) = self.reader.take()
-            && run(&reader.connection, "COMMIT").is_ok()
+            && reader.connection.end_read().is_ok()
         {
             self.shared.give_back(reader);
         }
     }
-}
-
-/// Runs a statement that takes and gives nothing, parsed once for a connection.
-pub(crate) fn run(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
 impl Snapshot {
@@ -46,13 +40,7 @@ impl Snapshot {
         let epoch = shared.lists.epoch();
         let generations = shared.generations();
         let now = shared.live(|live| live.at);
-        run(&reader.connection, "BEGIN")?;
-        // A read transaction begins with its first statement.
-        reader
-            .connection
-            .prepare_cached("SELECT 1 FROM meta LIMIT 1")?
-            .query_row([], |_| Ok(()))
-            .optional()?;
+        reader.connection.begin_read()?;
         let at = at.map_or(now, |at| at.min(now));
         Ok(Snapshot { shared, reader: Some(reader), generations, epoch, at })
     }
@@ -118,13 +106,7 @@ impl Snapshot {
     /// Version `vid` of a resource.
     pub fn version(&mut self, rt: ResourceType, id: &str, vid: u32) -> Result<Option<Version>> {
         self.with(|view, bodies| {
-            let rid: Option<Rid> = view
-                .connection
-                .prepare_cached(
-                    "SELECT rid FROM ident WHERE rt = ?1 AND id = ?2 AND vid = ?3 AND rid <= ?4",
-                )?
-                .query_row(params![rt.0, id, vid, view.at], |row| row.get(0))
-                .optional()?;
+            let rid = view.connection.rid_of(rt, id, vid, view.at)?;
             rid.map(|rid| view.version(rid, bodies)).transpose()
         })
     }
@@ -142,9 +124,8 @@ impl Snapshot {
         let rids = self.history_rids(scope, since_ms, before, count + 1)?;
         let more = rids.len() > count;
         self.with(|view, bodies| {
-            let versions: Result<Vec<Version>> =
-                rids.iter().take(count).map(|rid| view.version(*rid, bodies)).collect();
-            Ok((versions?, more))
+            let rids = &rids[..rids.len().min(count)];
+            Ok((view.versions(rids, bodies)?, more))
         })
     }
 
@@ -159,25 +140,8 @@ impl Snapshot {
         let below = before.unwrap_or(Rid::MAX).min(self.at.saturating_add(1));
         let since = since_ms.unwrap_or(i64::MIN);
         match scope {
-            Scope::Instance(rt, id) => {
-                let mut statement = view.connection.prepare_cached(
-                    "SELECT i.rid FROM ident i JOIN version v ON v.rid = i.rid
-                     WHERE i.rt = ?1 AND i.id = ?2 AND i.rid < ?3 AND v.at >= ?4
-                     ORDER BY i.vid DESC LIMIT ?5",
-                )?;
-                let rows = statement
-                    .query_map(params![rt.0, id, below, since, limit as i64], |r| r.get(0))?;
-                Ok(rows.collect::<rusqlite::Result<_>>()?)
-            }
-            Scope::System => {
-                let mut statement = view.connection.prepare_cached(
-                    "SELECT rid FROM version WHERE rid < ?1 AND at >= ?2
-                     ORDER BY rid DESC LIMIT ?3",
-                )?;
-                let rows =
-                    statement.query_map(params![below, since, limit as i64], |row| row.get(0))?;
-                Ok(rows.collect::<rusqlite::Result<_>>()?)
-            }
+            Scope::Instance(rt, id) => view.connection.history_of(rt, id, below, since, limit),
+            Scope::System => view.connection.history(below, since, limit),
             Scope::Type(rt) => {
                 let rids = view.fetch(&key::of_type(rt))? | view.fetch(&key::deletions(rt))?;
                 let mut found = Vec::new();
@@ -199,22 +163,11 @@ impl Snapshot {
     pub fn history_count(&self, scope: Scope<'_>, since_ms: Option<i64>) -> Result<u64> {
         let view = self.view();
         let since = since_ms.unwrap_or(i64::MIN);
-        let count = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<u64> {
-            let n: i64 = view.connection.prepare_cached(sql)?.query_row(values, |r| r.get(0))?;
-            Ok(n.unsigned_abs())
-        };
         match scope {
-            Scope::Instance(rt, id) => count(
-                "SELECT count(*) FROM ident i JOIN version v ON v.rid = i.rid
-                 WHERE i.rt = ?1 AND i.id = ?2 AND i.rid <= ?3 AND v.at >= ?4",
-                &[&rt.0, &id, &self.at, &since],
-            ),
+            Scope::Instance(rt, id) => view.connection.history_of_count(rt, id, self.at, since),
             // Versions are numbered without gaps.
             Scope::System if since_ms.is_none() => Ok(u64::from(self.at)),
-            Scope::System => count(
-                "SELECT count(*) FROM version WHERE rid <= ?1 AND at >= ?2",
-                &[&self.at, &since],
-            ),
+            Scope::System => view.connection.history_count(self.at, since),
             Scope::Type(rt) => {
                 let mut rids = view.fetch(&key::of_type(rt))? | view.fetch(&key::deletions(rt))?;
                 rids.remove_range(self.at.saturating_add(1)..);
@@ -238,12 +191,7 @@ impl Snapshot {
 
     /// An item of a named collection.
     pub fn item(&self, collection: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(self
-            .reader()
-            .connection
-            .prepare_cached("SELECT value FROM item WHERE collection = ?1 AND key = ?2")?
-            .query_row(params![collection, key], |row| row.get(0))
-            .optional()?)
+        self.reader().connection.item(collection, key)
     }
 
     /// Items whose key begins with `prefix` and lies behind `after`, in key order.
@@ -254,34 +202,12 @@ impl Snapshot {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let mut statement = self.reader().connection.prepare_cached(
-            "SELECT key, value FROM item
-             WHERE collection = ?1 AND key >= ?2 AND (?3 IS NULL OR key > ?3)
-               AND substr(key, 1, length(?2)) = ?2
-             ORDER BY key LIMIT ?4",
-        )?;
-        let rows = statement
-            .query_map(params![collection, prefix, after, limit as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        self.reader().connection.items(collection, prefix, after, limit)
     }
 
     /// The change feed: versions behind `after`, in commit order.
     pub fn feed(&mut self, after: Rid, limit: usize) -> Result<Vec<Version>> {
-        self.with(|view, bodies| {
-            let sql = format!(
-                "SELECT {HEAD_COLUMNS}, dictionary, size, body FROM version
-                 WHERE rid > ?1 AND rid <= ?2 ORDER BY rid LIMIT ?3"
-            );
-            let mut statement = view.connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![after, view.at, limit as i64])?;
-            let mut versions = Vec::new();
-            while let Some(row) = rows.next()? {
-                versions.push(version_of(row, view.connection, bodies)?);
-            }
-            Ok(versions)
-        })
+        self.with(|view, bodies| view.connection.feed(after, view.at, limit, bodies))
     }
 
     /// Current resources of a type behind `after`, in order of their ids.
@@ -292,20 +218,14 @@ impl Snapshot {
         limit: usize,
     ) -> Result<Vec<Version>> {
         self.with(|view, bodies| {
-            let mut statement = view.connection.prepare_cached(
-                "SELECT id, max(vid), rid, kind FROM ident
-                 WHERE rt = ?1 AND id > ?2 AND rid <= ?3 GROUP BY id ORDER BY id",
-            )?;
-            let mut rows = statement.query(params![rt.0, after.unwrap_or(""), view.at])?;
-            let mut versions = Vec::new();
-            while versions.len() < limit
-                && let Some(row) = rows.next()?
-            {
-                if row.get::<_, i64>(3)? != ChangeKind::Delete as i64 {
-                    versions.push(view.version(row.get(2)?, bodies)?);
+            let mut rids = Vec::new();
+            view.connection.each_ident(rt, after.unwrap_or(""), view.at, |rid, kind| {
+                if kind != ChangeKind::Delete && rids.len() < limit {
+                    rids.push(rid);
                 }
-            }
-            Ok(versions)
+                Ok(rids.len() < limit)
+            })?;
+            view.versions(&rids, bodies)
         })
     }
 
@@ -324,33 +244,17 @@ impl Snapshot {
 
     /// Audit leaves from `seq` on.
     pub fn audit(&self, seq: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>> {
-        let mut statement = self
-            .reader()
-            .connection
-            .prepare_cached("SELECT seq, leaf FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?;
-        let seq = i64::try_from(seq).map_err(|_| Error::corrupt("an audit number"))?;
-        let rows = statement.query_map(params![seq, limit as i64], |row| {
-            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
+        let mut leaves = Vec::new();
+        self.reader().connection.audit(seq, limit, |seq, leaf| {
+            leaves.push((seq, leaf.to_vec()));
+            Ok(())
         })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        Ok(leaves)
     }
 
     /// Outbox rows that are due, oldest first.
     pub fn outbox(&self, now_ms: i64, limit: usize) -> Result<Vec<OutboxTask>> {
-        let mut statement = self.reader().connection.prepare_cached(
-            "SELECT seq, topic, payload, due, attempts FROM outbox WHERE due <= ?1
-             ORDER BY seq LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![now_ms, limit as i64], |row| {
-            Ok(OutboxTask {
-                seq: row.get(0)?,
-                topic: row.get(1)?,
-                payload: row.get(2)?,
-                due_ms: row.get(3)?,
-                attempts: row.get(4)?,
-            })
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        self.reader().connection.outbox(now_ms, limit)
     }
 }
 
@@ -359,25 +263,9 @@ impl Store {
     pub fn read(&self, rt: ResourceType, id: &str) -> Result<Option<Version>> {
         let shared = self.shared();
         let mut reader = shared.take_reader()?;
-        let found = read_current(&mut reader, rt, id, shared.live(|live| live.at));
+        let at = shared.live(|live| live.at);
+        let found = reader.connection.current(rt, id, at, &mut reader.bodies);
         shared.give_back(reader);
         found
-    }
-}
-
-fn read_current(
-    reader: &mut Reader,
-    rt: ResourceType,
-    id: &str,
-    at: Rid,
-) -> Result<Option<Version>> {
-    const SQL: &str = "SELECT v.rid, v.rt, v.id, v.vid, v.at, v.kind, v.dictionary, v.size, v.body
-         FROM ident i JOIN version v ON v.rid = i.rid
-         WHERE i.rt = ?1 AND i.id = ?2 AND i.rid <= ?3 ORDER BY i.vid DESC LIMIT 1";
-    let mut statement = reader.connection.prepare_cached(SQL)?;
-    let mut rows = statement.query(params![rt.0, id, at])?;
-    match rows.next()? {
-        Some(row) => Ok(Some(version_of(row, &reader.connection, &mut reader.bodies)?)),
-        None => Ok(None),
     }
 }

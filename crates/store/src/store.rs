@@ -7,16 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 
 use roaring::RoaringBitmap;
-use rusqlite::Connection;
 use search::value::Indexed;
 
 use crate::body::{self, Dictionaries};
+use crate::disk::{Connection, schema};
 use crate::error::{CommitError, Error, Kind, Result};
 use crate::key::Keys;
 use crate::keyring::DataKey;
 use crate::lists::Lists;
 use crate::memory::Generation;
-use crate::schema;
 use crate::snapshot::Snapshot;
 use crate::systems::Systems;
 use crate::types::{Check, Committed, Put, PutKind, Rid, WriteSet};
@@ -43,23 +42,12 @@ pub struct Live {
 
 impl Live {
     /// Calls `each` for versions that died after `at`.
-    pub fn revived(
-        &self,
-        connection: &Connection,
-        at: Rid,
-        mut each: impl FnMut(Rid),
-    ) -> Result<()> {
+    pub fn revived(&self, connection: &Connection, at: Rid, each: impl FnMut(Rid)) -> Result<()> {
         if at >= self.deaths_from {
             self.each_death_after(at, each);
             return Ok(());
         }
-        let mut statement =
-            connection.prepare_cached("SELECT prev FROM version WHERE rid > ?1 AND prev > 0")?;
-        let mut rows = statement.query([at])?;
-        while let Some(row) = rows.next()? {
-            each(row.get(0)?);
-        }
-        Ok(())
+        connection.each_death(at, each)
     }
 
     /// After a start: deaths up to `flushed` are in `dead` alone.
@@ -182,7 +170,7 @@ impl Shared {
         }
         let cache = schema::READER_CACHE_KIB;
         Ok(Reader {
-            connection: schema::open(&self.folder, &self.key, false, cache)?,
+            connection: Connection(schema::open(&self.folder, &self.key, false, cache)?),
             bodies: body::Reader::new(self.dictionaries.clone()),
         })
     }
@@ -267,6 +255,7 @@ impl Store {
 
     fn start(folder: &Path, key: &DataKey, clock: Clock, lock: File) -> Result<Store> {
         let connection = schema::open(folder, key, false, schema::WRITER_CACHE_KIB)?;
+        let connection = Connection(connection);
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
             key: key.clone(),

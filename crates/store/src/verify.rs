@@ -7,19 +7,18 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 use stdx::merkle::Frontier;
 
 use crate::body;
+use crate::disk::{ChainRow, Stored};
 use crate::error::{Error, Result};
 use crate::key::{self, Keys};
-use crate::schema;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::types::{ChangeKind, Rid};
-use crate::view::{HEAD_COLUMNS, View, version_of};
+use crate::view::View;
 use crate::writer::HASH_BYTES;
 
 /// Something that is not as it must be.
@@ -106,12 +105,8 @@ impl Store {
         self.flush()?;
         let mut snapshot = self.snapshot()?;
         snapshot.with(|view, bodies| {
-            let mut check = Check {
-                view,
-                findings: Vec::new(),
-                done: Verified::default(),
-                sums: BTreeMap::new(),
-            };
+            let (findings, done) = (Vec::new(), Verified::default());
+            let mut check = Check { view, findings, done, sums: BTreeMap::new() };
             pages(&mut check)?;
             versions(&mut check, bodies, &mut progress)?;
             chains(&mut check)?;
@@ -124,10 +119,7 @@ impl Store {
 
 /// Every page decrypts and has its MAC; the B-trees are whole.
 fn pages(check: &mut Check<'_>) -> Result<()> {
-    let mut statement = check.view.connection.prepare("PRAGMA cipher_integrity_check")?;
-    let damaged: rusqlite::Result<Vec<String>> =
-        statement.query_map([], |row| row.get(0))?.collect();
-    for text in damaged? {
+    for text in check.view.connection.integrity()? {
         check.find("database", "file".into(), &text);
     }
     Ok(())
@@ -139,14 +131,8 @@ fn versions(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<()> {
     let view = check.view;
-    let sql = format!(
-        "SELECT {HEAD_COLUMNS}, dictionary, size, body, hash, packed, prev FROM version
-         WHERE rid <= ?1 ORDER BY rid"
-    );
-    let mut statement = view.connection.prepare(&sql)?;
-    let mut rows = statement.query([view.at])?;
-    while let Some(row) = rows.next()? {
-        let rid: Rid = row.get(0)?;
+    view.connection.each_stored(view.at, |stored| {
+        let rid = stored.head.rid;
         check.done.versions += 1;
         if check.done.versions.is_multiple_of(1024) {
             progress(check.done.versions, u64::from(view.at));
@@ -155,32 +141,28 @@ fn versions(
             check.find("version", format!("version {rid}"), "version numbers have a gap");
             check.done.versions = u64::from(rid);
         }
-        let rt = ResourceType(row.get(1)?);
-        let place = format!(
-            "{}/{}/_history/{}",
-            rt.name(),
-            row.get::<_, String>(2)?,
-            row.get::<_, u32>(3)?
-        );
-        let version = match version_of(row, view.connection, bodies) {
-            Ok(version) => version,
+        let head = &stored.head;
+        let place = format!("{}/{}/_history/{}", head.rt.name(), head.id, head.vid);
+        let (kind, dictionary) = (head.kind, stored.dictionary);
+        let body = match view.connection.body(kind, dictionary, stored.size, stored.body, bodies) {
+            Ok(body) => body,
             Err(e) => {
                 check.find("hash", place, &e.public);
-                continue;
+                return Ok(());
             }
         };
-        let hash: [u8; 32] = Sha256::digest(&version.body).into();
-        if row.get_ref(9)?.as_blob() != Ok(&hash[..HASH_BYTES]) {
+        let hash: [u8; 32] = Sha256::digest(&body).into();
+        if stored.hash != &hash[..HASH_BYTES] {
             check.find("hash", place.clone(), "the body is not what was written");
         }
-        if version.kind == ChangeKind::Delete {
-            for key in Keys::of_deletion(rt).iter() {
+        if kind == ChangeKind::Delete {
+            for key in Keys::of_deletion(head.rt).iter() {
                 check.body_says(key, rid);
             }
-            continue;
+            return Ok(());
         }
-        one_body(check, row, &version, place)?;
-    }
+        one_body(check, stored, body, place)
+    })?;
     progress(check.done.versions, u64::from(view.at));
     Ok(())
 }
@@ -188,14 +170,14 @@ fn versions(
 /// Index keys and references of one version.
 fn one_body(
     check: &mut Check<'_>,
-    row: &rusqlite::Row<'_>,
-    version: &crate::Version,
+    stored: &Stored<'_>,
+    body: Vec<u8>,
     place: String,
 ) -> Result<()> {
     let view = check.view;
-    let packed = row.get_ref(10)?.as_blob().map_err(|_| Error::corrupt("packed values"))?;
-    let kept = view.shared.unpack(packed)?;
-    let fresh = crate::view::index_body(version.rt, version.body.clone())?;
+    let version = &stored.head;
+    let kept = view.shared.unpack(stored.packed)?;
+    let fresh = crate::view::index_body(version.rt, body)?;
     let number = |text: &str| view.shared.systems.find(text).unwrap_or(u32::MAX);
     let keys_of = |values: &[search::value::Indexed]| {
         let keys = Keys::of(version.rt, values, &mut |text| number(text));
@@ -246,28 +228,23 @@ fn is_uncovered(key: &[u8]) -> bool {
 /// Versions of each resource are numbered upward, and each is in the log.
 fn chains(check: &mut Check<'_>) -> Result<()> {
     let view = check.view;
-    let mut statement = view.connection.prepare(
-        "SELECT i.rt, i.id, i.vid, i.rid, v.rid IS NOT NULL
-           AND v.rt = i.rt AND v.id = i.id AND v.vid = i.vid AND v.kind = i.kind
-         FROM ident i LEFT JOIN version v ON v.rid = i.rid WHERE i.rid <= ?1",
-    )?;
-    let mut rows = statement.query([view.at])?;
     let mut n = 0;
-    let mut last: Option<(u8, String, u32, Rid)> = None;
-    while let Some(row) = rows.next()? {
+    let mut last: Option<ChainRow> = None;
+    view.connection.each_chain(view.at, |this| {
         n += 1;
-        let this: (u8, String, u32, Rid) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let place = || format!("{}/{}/_history/{}", ResourceType(this.0).name(), this.1, this.2);
-        if !row.get::<_, bool>(4)? {
+        let place = || format!("{}/{}/_history/{}", this.rt.name(), this.id, this.vid);
+        if !this.is_in_log {
             check.find("version", place(), "the version is not in the log");
         }
-        let out_of_order =
-            last.as_ref().is_some_and(|l| (l.0, &l.1) == (this.0, &this.1) && l.3 >= this.3);
+        let out_of_order = last
+            .as_ref()
+            .is_some_and(|l| (l.rt, &l.id) == (this.rt, &this.id) && l.rid >= this.rid);
         if out_of_order {
             check.find("version", place(), "a later version was written earlier");
         }
         last = Some(this);
-    }
+        Ok(())
+    })?;
     if n != check.done.versions {
         let text = format!("{n} versions are named, {} are in the log", check.done.versions);
         check.find("version", "ident".into(), &text);
@@ -299,18 +276,19 @@ fn lists(check: &mut Check<'_>) -> Result<()> {
 fn audit(check: &mut Check<'_>) -> Result<()> {
     let view = check.view;
     let mut tree = Frontier::new();
-    let mut statement = view.connection.prepare("SELECT seq, leaf FROM audit ORDER BY seq")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let seq: i64 = row.get(0)?;
-        if seq.unsigned_abs() != tree.size() {
-            check.find("audit", format!("leaf {}", tree.size()), "the leaf is missing");
-            return Ok(());
+    let mut gap = false;
+    view.connection.audit(0, usize::MAX, |seq, leaf| {
+        gap |= seq != tree.size();
+        if !gap {
+            tree.append(leaf);
         }
-        let leaf = row.get_ref(1)?.as_blob().map_err(|_| Error::corrupt("an audit leaf"))?;
-        tree.append(leaf);
+        Ok(())
+    })?;
+    if gap {
+        check.find("audit", format!("leaf {}", tree.size()), "the leaf is missing");
+        return Ok(());
     }
-    let stored = schema::meta(view.connection, "audit")?.unwrap_or_default();
+    let stored = view.connection.meta("audit")?.unwrap_or_default();
     let empty = stored.is_empty() && tree.size() == 0;
     if !empty && Frontier::from_bytes(&stored).as_ref() != Some(&tree) {
         check.find("audit", "tree".into(), "the leaves do not make the tree that was kept");
@@ -323,7 +301,7 @@ fn audit(check: &mut Check<'_>) -> Result<()> {
 impl Snapshot {
     /// Size and root of the audit tree.
     pub fn audit_head(&self) -> Result<(u64, [u8; 32])> {
-        let bytes = schema::meta(&self.reader().connection, "audit")?;
+        let bytes = self.reader().connection.meta("audit")?;
         let tree = match bytes {
             Some(bytes) => {
                 Frontier::from_bytes(&bytes).ok_or_else(|| Error::corrupt("the audit state"))?

@@ -11,18 +11,17 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use fhir_tables::ResourceType;
-use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 use stdx::merkle::Frontier;
 
 use crate::blob::{self, Blob};
 use crate::body::{self, Samples};
+use crate::disk::checkpoint::Checkpointer;
+use crate::disk::{Connection, Ident, NewVersion};
 use crate::error::{CommitError, Error, Kind, Result};
 use crate::flush::Flusher;
 use crate::key::Keys;
 use crate::memory::Generation;
-use crate::schema;
-use crate::snapshot::run;
 use crate::store::Shared;
 use crate::types::{
     ChangeKind, Check, Committed, Expect, ItemOp, OutboxRow, Put, PutKind, PutResult, Rid,
@@ -116,7 +115,7 @@ pub struct Writer {
     next_dictionary: u32,
     /// The last transaction did not happen because the disk is full.
     stalled: bool,
-    checkpoint: crate::checkpoint::Checkpointer,
+    checkpoint: Checkpointer,
 }
 
 impl Writer {
@@ -127,39 +126,23 @@ impl Writer {
     ) -> Result<Writer> {
         let mut bodies = body::Writer::new()?;
         let mut next_dictionary = 1;
-        {
-            let mut statement =
-                connection.prepare("SELECT number, rt, bytes FROM dictionary ORDER BY number")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let (number, rt, bytes): (u32, u8, Vec<u8>) =
-                    (row.get(0)?, row.get(1)?, row.get(2)?);
-                shared.dictionaries.add(number, &bytes);
-                bodies.set(ResourceType(rt), number, &bytes)?;
-                next_dictionary = number + 1;
-            }
-        }
-        {
-            let mut statement = connection.prepare("SELECT text FROM system ORDER BY number")?;
-            let texts: rusqlite::Result<Vec<String>> =
-                statement.query_map([], |row| row.get(0))?.collect();
-            shared.systems.load(texts?.into_iter());
-        }
-        let audit = match schema::meta(&connection, "audit")? {
+        connection.dictionaries(|number, rt, bytes| {
+            shared.dictionaries.add(number, bytes);
+            next_dictionary = number + 1;
+            bodies.set(rt, number, bytes)
+        })?;
+        shared.systems.load(connection.systems()?.into_iter());
+        let audit = match connection.meta("audit")? {
             Some(bytes) => {
                 Frontier::from_bytes(&bytes).ok_or_else(|| Error::corrupt("the audit state"))?
             }
             None => Frontier::new(),
         };
-        let (next, last_at_ms) = connection.query_row(
-            "SELECT ifnull(max(rid), 0) + 1, ifnull((SELECT at FROM version
-               ORDER BY rid DESC LIMIT 1), 0) FROM version",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
+        let (last, last_at_ms) = connection.last_version()?;
+        let next = last + 1;
         let flusher = Flusher::recover(&connection, &shared, next)?;
         let body_reader = body::Reader::new(shared.dictionaries.clone());
-        let checkpoint = crate::checkpoint::Checkpointer::start(&shared)?;
+        let checkpoint = Checkpointer::start(&shared)?;
         Ok(Writer {
             connection,
             shared,
@@ -268,12 +251,11 @@ impl Writer {
                 let _caller_gone = reply.send(answer);
             }
             Message::OutboxDone(seq) => {
-                let done = self.execute("DELETE FROM outbox WHERE seq = ?1", params![seq]);
+                let done = self.connection.outbox_done(seq);
                 self.note(done);
             }
             Message::OutboxRetry { seq, due_ms } => {
-                let sql = "UPDATE outbox SET due = ?2, attempts = attempts + 1 WHERE seq = ?1";
-                let done = self.execute(sql, params![seq, due_ms]);
+                let done = self.connection.outbox_retry(seq, due_ms);
                 self.note(done);
             }
             Message::Blob { blob, reply } => {
@@ -285,11 +267,6 @@ impl Writer {
             }
             Message::Commit(_) | Message::Close => {}
         }
-    }
-
-    fn execute(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<()> {
-        self.connection.prepare_cached(sql)?.execute(values)?;
-        Ok(())
     }
 
     fn note(&self, done: Result<()>) {
@@ -305,8 +282,8 @@ impl Writer {
     }
 
     fn in_transaction(&self, f: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
-        run(&self.connection, "BEGIN IMMEDIATE")?;
-        match f(&self.connection).and_then(|()| Ok(run(&self.connection, "COMMIT")?)) {
+        self.connection.begin()?;
+        match f(&self.connection).and_then(|()| self.connection.commit()) {
             Ok(()) => Ok(()),
             Err(e) => {
                 self.roll_back();
@@ -316,16 +293,14 @@ impl Writer {
     }
 
     fn roll_back(&self) {
-        if !self.connection.is_autocommit()
-            && let Err(e) = self.connection.execute_batch("ROLLBACK")
-        {
+        if let Err(e) = self.connection.roll_back() {
             self.shared.fail(&format!("a transaction could not be rolled back: {e}"));
         }
     }
 
     fn add_dictionary(&mut self, rt: ResourceType, bytes: &[u8]) -> Result<()> {
         let number = self.next_dictionary;
-        self.execute("INSERT INTO dictionary VALUES(?1, ?2, ?3)", params![number, rt.0, bytes])?;
+        self.connection.put_dictionary(number, rt, bytes)?;
         self.next_dictionary += 1;
         self.shared.dictionaries.add(number, bytes);
         self.bodies.set(rt, number, bytes)
@@ -378,7 +353,7 @@ impl Writer {
         group: &mut Group,
         answers: &mut Vec<(mpsc::SyncSender<Answer>, Answer)>,
     ) -> Result<()> {
-        run(&self.connection, "BEGIN IMMEDIATE")?;
+        self.connection.begin()?;
         let n_before = self.next;
         for job in jobs {
             let answer = self.one(job.set, generation, group);
@@ -399,20 +374,19 @@ impl Writer {
         written?;
         let (upto, systems) = self.shared.systems.unsaved();
         for (number, text) in &systems {
-            self.execute("INSERT INTO system VALUES(?1, ?2)", params![number, &**text])?;
+            self.connection.put_system(*number, text)?;
         }
         let n_puts = self.next - n_before;
         self.flusher.step(&self.connection, &self.shared, n_puts, idle_keys)?;
-        schema::set_meta(&self.connection, "audit", &self.audit.to_bytes())?;
-        run(&self.connection, "COMMIT")?;
+        self.connection.set_meta("audit", &self.audit.to_bytes())?;
+        self.connection.commit()?;
         self.shared.systems.mark_saved(upto);
         Ok(())
     }
 
     fn write_audit(&mut self, leaves: &[Vec<u8>]) -> Result<()> {
-        let mut insert = self.connection.prepare_cached("INSERT INTO audit VALUES(?1, ?2)")?;
         for leaf in leaves {
-            insert.execute(params![self.audit.size() as i64, leaf])?;
+            self.connection.put_audit(self.audit.size(), leaf)?;
             self.audit.append(leaf);
         }
         Ok(())
@@ -447,29 +421,14 @@ impl Writer {
             results.push(self.put(put, before, at_ms, generation, group)?);
         }
         for item in &set.items {
-            self.item(item)?;
+            let value = item.value.as_deref();
+            self.connection.put_item(item.collection, &item.key, value)?;
         }
         for row in &set.outbox {
-            self.execute(
-                "INSERT INTO outbox(topic, payload, due, attempts) VALUES(?1, ?2, ?3, 0)",
-                params![row.topic, row.payload, row.due_ms],
-            )?;
+            self.connection.put_outbox(row)?;
         }
         self.write_audit(&set.audit)?;
         Ok(Committed { at_ms, puts: results })
-    }
-
-    fn item(&self, item: &ItemOp) -> Result<()> {
-        match &item.value {
-            Some(value) => self.execute(
-                "INSERT INTO item VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?3",
-                params![item.collection, item.key, value],
-            ),
-            None => self.execute(
-                "DELETE FROM item WHERE collection = ?1 AND key = ?2",
-                params![item.collection, item.key],
-            ),
-        }
     }
 
     fn check(&mut self, set: &PreparedSet, group: &Group) -> std::result::Result<(), CommitError> {
@@ -523,14 +482,7 @@ impl Writer {
                     }
                 }
                 Check::Item { collection, key, value } => {
-                    use rusqlite::OptionalExtension;
-                    let found: Option<Vec<u8>> = self
-                        .connection
-                        .prepare_cached(
-                            "SELECT value FROM item WHERE collection = ?1 AND key = ?2",
-                        )?
-                        .query_row(params![collection, key], |row| row.get(0))
-                        .optional()?;
+                    let found = self.connection.item(collection, key)?;
                     if found != *value {
                         return Err(CommitError::Conflict);
                     }
@@ -545,7 +497,7 @@ impl Writer {
         &self,
         puts: &[PreparedPut],
         group: &Group,
-    ) -> std::result::Result<Vec<Option<crate::view::Ident>>, CommitError> {
+    ) -> std::result::Result<Vec<Option<Ident>>, CommitError> {
         let view = View {
             shared: &self.shared,
             connection: &self.connection,
@@ -584,7 +536,7 @@ impl Writer {
     fn put(
         &mut self,
         put: PreparedPut,
-        before: Option<crate::view::Ident>,
+        before: Option<Ident>,
         at_ms: i64,
         generation: &Generation,
         group: &mut Group,
@@ -611,25 +563,20 @@ impl Writer {
         };
         let hash: [u8; 32] = Sha256::digest(body.as_bytes()).into();
         let prev = before.filter(|_| exists).map_or(0, |b| b.rid);
-        self.connection
-            .prepare_cached("INSERT INTO version VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")?
-            .execute(params![
-                rid,
-                put.rt.0,
-                put.id,
-                vid,
-                last_updated_ms,
-                kind as i64,
-                prev,
-                dictionary,
-                size as i64,
-                &hash[..HASH_BYTES],
-                put.packed,
-                stored
-            ])?;
-        self.connection
-            .prepare_cached("INSERT INTO ident VALUES(?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![put.rt.0, put.id, vid, rid, kind as i64])?;
+        self.connection.put_version(&NewVersion {
+            rid,
+            rt: put.rt,
+            id: &put.id,
+            vid,
+            at_ms: last_updated_ms,
+            kind,
+            prev,
+            dictionary,
+            size,
+            hash: &hash[..HASH_BYTES],
+            packed: &put.packed,
+            body: &stored,
+        })?;
         generation.add(rid, put.keys.iter());
         if kind != ChangeKind::Delete {
             let updated = crate::key::updated(put.rt, last_updated_ms);

@@ -1,4 +1,4 @@
-//! Tables and connections.
+//! SQLite: tables and connections.
 
 use std::path::Path;
 
@@ -97,21 +97,5 @@ pub fn open_file(
 /// Makes the tables in an empty database.
 pub fn create(connection: &Connection) -> Result<()> {
     connection.execute_batch(&format!("BEGIN IMMEDIATE;{TABLES}COMMIT;"))?;
-    Ok(())
-}
-
-/// A value of the table `meta`.
-pub fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {
-    use rusqlite::OptionalExtension;
-    Ok(connection
-        .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
-        .query_row([name], |row| row.get(0))
-        .optional()?)
-}
-
-pub fn set_meta(connection: &Connection, name: &str, value: &[u8]) -> Result<()> {
-    connection
-        .prepare_cached("INSERT INTO meta VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?
-        .execute(rusqlite::params![name, value])?;
     Ok(())
 }

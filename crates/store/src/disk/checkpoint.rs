@@ -1,4 +1,4 @@
-//! Moving the write-ahead log into the database file, beside the writer.
+//! SQLite: moving the write-ahead log into the database file, beside the writer.
 //!
 //! A thread copies pages while commits go on. The log starts over only when all of it is copied
 //! and nobody reads it; the writer sees to that when the log has become long.
@@ -6,11 +6,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
-use rusqlite::Connection;
-
 use crate::error::Result;
-use crate::schema;
 use crate::store::Shared;
+
+use super::{Connection, schema};
 
 /// Log length from which pages are copied, in bytes.
 const COPY_FROM_BYTES: u64 = 24 << 20;
@@ -28,7 +27,7 @@ pub struct Checkpointer {
 
 impl Checkpointer {
     pub fn start(shared: &Arc<Shared>) -> Result<Checkpointer> {
-        let connection = schema::open(&shared.folder, &shared.key, false, 4 * 1024)?;
+        let connection = Connection(schema::open(&shared.folder, &shared.key, false, 4 * 1024)?);
         let (to_thread, wanted) = mpsc::sync_channel(1);
         let for_thread = shared.clone();
         let thread =
@@ -80,7 +79,7 @@ impl Checkpointer {
 /// Copies the log. Being kept from it by readers is no failure; the next one goes on.
 fn checkpoint(connection: &Connection, mode: &str) -> Result<()> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
-    match connection.query_row(&sql, [], |_| Ok(())) {
+    match connection.0.query_row(&sql, [], |_| Ok(())) {
         Ok(()) => Ok(()),
         Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
         Err(e) => Err(e.into()),

@@ -1,0 +1,708 @@
+//! SQLite: statements, prepared once per connection.
+
+use fhir_tables::ResourceType;
+use roaring::RoaringBitmap;
+use rusqlite::{OptionalExtension, Row, ToSql, params};
+
+use super::{ChainRow, Ident, Item, LogRow, NewVersion, Order, Stored};
+use crate::blob;
+use crate::body;
+use crate::error::{CommitError, Error, Kind, Result};
+use crate::types::{ChangeKind, Head, OutboxRow, OutboxTask, Rid, Version};
+
+const HEAD_COLUMNS: &str = "rid, rt, id, vid, at, kind";
+/// Versions this close are cheaper to pass over in a scan than to look up one by one.
+const SCAN_GAP_MAX: u32 = 6;
+
+/// A connection. The writer's writes; all read.
+pub struct Connection(pub rusqlite::Connection);
+
+fn not_there() -> Error {
+    Error::corrupt("an index names a version that is not there")
+}
+
+fn kind_of(kind: i64, column: usize) -> rusqlite::Result<ChangeKind> {
+    ChangeKind::from_number(kind).ok_or(rusqlite::Error::IntegralValueOutOfRange(column, kind))
+}
+
+/// A row of `HEAD_COLUMNS`.
+fn head_of(row: &Row<'_>) -> rusqlite::Result<Head> {
+    Ok(Head {
+        rid: row.get(0)?,
+        rt: ResourceType(row.get(1)?),
+        id: row.get(2)?,
+        vid: row.get(3)?,
+        last_updated_ms: row.get(4)?,
+        kind: kind_of(row.get(5)?, 5)?,
+    })
+}
+
+fn bytes_of<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8]> {
+    row.get_ref(column)?.as_blob().map_err(|_| Error::corrupt("a column is missing"))
+}
+
+fn size_of(row: &Row<'_>, column: usize) -> Result<usize> {
+    usize::try_from(row.get::<_, i64>(column)?).map_err(|_| Error::corrupt("a size"))
+}
+
+impl Connection {
+    /// Runs a statement that takes and gives nothing, parsed once for a connection.
+    fn run(&self, sql: &str) -> Result<()> {
+        self.0.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str, values: &[&dyn ToSql]) -> Result<()> {
+        self.0.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+
+    fn count(&self, sql: &str, values: &[&dyn ToSql]) -> Result<u64> {
+        let n: i64 = self.0.prepare_cached(sql)?.query_row(values, |r| r.get(0))?;
+        Ok(n.unsigned_abs())
+    }
+
+    fn rids(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<Rid>> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let rows = statement.query_map(values, |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// From now on all is read as it is at this moment.
+    pub fn begin_read(&self) -> Result<()> {
+        self.run("BEGIN")?;
+        // A read transaction begins with its first statement.
+        self.0
+            .prepare_cached("SELECT 1 FROM meta LIMIT 1")?
+            .query_row([], |_| Ok(()))
+            .optional()?;
+        Ok(())
+    }
+
+    pub fn end_read(&self) -> Result<()> {
+        self.run("COMMIT")
+    }
+
+    /// Posting rows of a key; those that hold nothing from `low` to `high` may be left out.
+    pub fn postings(
+        &self,
+        key: &[u8],
+        low: Rid,
+        high: Rid,
+        mut each: impl FnMut(Rid, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        // The row that holds `low` is the last one that begins at or before it.
+        let mut statement = self.0.prepare_cached(
+            "SELECT first, rids FROM posting WHERE key = ?1 AND first <= ?3 AND first >= ifnull(
+               (SELECT max(first) FROM posting WHERE key = ?1 AND first <= ?2), 0) ORDER BY first",
+        )?;
+        let mut rows = statement.query(params![key, low, high])?;
+        while let Some(row) = rows.next()? {
+            each(row.get(0)?, bytes_of(row, 1)?)?;
+        }
+        Ok(())
+    }
+
+    /// Posting rows of the keys from `from` up to but not including `to`, keys and rows in order.
+    /// `each` returns false to stop.
+    pub fn posting_range(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        order: Order,
+        mut each: impl FnMut(&[u8], Rid, &[u8]) -> Result<bool>,
+    ) -> Result<()> {
+        let sql = match (order, to) {
+            (Order::Forward, Some(_)) => {
+                "SELECT key, first, rids FROM posting WHERE key >= ?1 AND key < ?2
+                 ORDER BY key, first"
+            }
+            (Order::Forward, None) => {
+                "SELECT key, first, rids FROM posting WHERE key >= ?1 AND ?2 IS NULL
+                 ORDER BY key, first"
+            }
+            (Order::Backward, Some(_)) => {
+                "SELECT key, first, rids FROM posting WHERE key >= ?1 AND key < ?2
+                 ORDER BY key DESC, first DESC"
+            }
+            (Order::Backward, None) => {
+                "SELECT key, first, rids FROM posting WHERE key >= ?1 AND ?2 IS NULL
+                 ORDER BY key DESC, first DESC"
+            }
+        };
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(params![from, to])?;
+        while let Some(row) = rows.next()? {
+            if !each(bytes_of(row, 0)?, row.get(1)?, bytes_of(row, 2)?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest version of a resource up to `at`.
+    pub fn ident(&self, rt: ResourceType, id: &str, at: Rid) -> Result<Option<Ident>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT vid, rid, kind FROM ident WHERE rt = ?1 AND id = ?2 AND rid <= ?3
+             ORDER BY vid DESC LIMIT 1",
+        )?;
+        let row = statement.query_row(params![rt.0, id, at], |row| {
+            Ok(Ident { vid: row.get(0)?, rid: row.get(1)?, kind: kind_of(row.get(2)?, 2)? })
+        });
+        Ok(row.optional()?)
+    }
+
+    /// Where version `vid` of a resource stands.
+    pub fn rid_of(&self, rt: ResourceType, id: &str, vid: u32, at: Rid) -> Result<Option<Rid>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT rid FROM ident WHERE rt = ?1 AND id = ?2 AND vid = ?3 AND rid <= ?4",
+        )?;
+        Ok(statement.query_row(params![rt.0, id, vid, at], |row| row.get(0)).optional()?)
+    }
+
+    pub fn head(&self, rid: Rid) -> Result<Head> {
+        const SQL: &str = "SELECT rid, rt, id, vid, at, kind FROM version WHERE rid = ?1";
+        let head = self.0.prepare_cached(SQL)?.query_row([rid], head_of).optional()?;
+        head.ok_or_else(not_there)
+    }
+
+    pub fn version(&self, rid: Rid, bodies: &mut body::Reader) -> Result<Version> {
+        const SQL: &str = "SELECT rid, rt, id, vid, at, kind, dictionary, size, body
+            FROM version WHERE rid = ?1";
+        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut rows = statement.query([rid])?;
+        match rows.next()? {
+            Some(row) => self.version_of(row, bodies),
+            None => Err(not_there()),
+        }
+    }
+
+    /// As [`Connection::version`] for many, in their order.
+    pub fn versions(&self, rids: &[Rid], bodies: &mut body::Reader) -> Result<Vec<Version>> {
+        rids.iter().map(|rid| self.version(*rid, bodies)).collect()
+    }
+
+    /// The newest version of a resource up to `at`, in one look.
+    pub fn current(
+        &self,
+        rt: ResourceType,
+        id: &str,
+        at: Rid,
+        bodies: &mut body::Reader,
+    ) -> Result<Option<Version>> {
+        const SQL: &str =
+            "SELECT v.rid, v.rt, v.id, v.vid, v.at, v.kind, v.dictionary, v.size, v.body
+             FROM ident i JOIN version v ON v.rid = i.rid
+             WHERE i.rt = ?1 AND i.id = ?2 AND i.rid <= ?3 ORDER BY i.vid DESC LIMIT 1";
+        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut rows = statement.query(params![rt.0, id, at])?;
+        rows.next()?.map(|row| self.version_of(row, bodies)).transpose()
+    }
+
+    /// A row of `HEAD_COLUMNS, dictionary, size, body`.
+    fn version_of(&self, row: &Row<'_>, bodies: &mut body::Reader) -> Result<Version> {
+        let head = head_of(row)?;
+        let (dictionary, size) = (row.get(6)?, size_of(row, 7)?);
+        let body = self.body(head.kind, dictionary, size, bytes_of(row, 8)?, bodies)?;
+        Ok(Version { head, body })
+    }
+
+    /// A body as it was given to be written.
+    pub fn body(
+        &self,
+        kind: ChangeKind,
+        dictionary: u32,
+        size: usize,
+        stored: &[u8],
+        bodies: &mut body::Reader,
+    ) -> Result<Vec<u8>> {
+        if kind == ChangeKind::Delete {
+            return Ok(Vec::new());
+        }
+        let body = bodies.read(dictionary & !body::IS_CUT, size, stored)?;
+        if dictionary & body::IS_CUT == 0 { Ok(body) } else { blob::join(self, &body) }
+    }
+
+    /// Hands over id, time and packed index values of a version.
+    pub fn values<T>(
+        &self,
+        rid: Rid,
+        take: impl FnOnce(&str, i64, &[u8]) -> Result<T>,
+    ) -> Result<T> {
+        let mut statement =
+            self.0.prepare_cached("SELECT id, at, packed FROM version WHERE rid = ?1")?;
+        let mut rows = statement.query([rid])?;
+        let row = rows.next()?.ok_or_else(not_there)?;
+        let id = row.get_ref(0)?.as_str().map_err(|_| Error::corrupt("an id"))?;
+        take(id, row.get(1)?, bytes_of(row, 2)?)
+    }
+
+    /// As [`Connection::values`] for many versions, in their order. Neighbours are read in one
+    /// scan.
+    pub fn each_values(
+        &self,
+        rids: &RoaringBitmap,
+        mut each: impl FnMut(Rid, &str, i64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut scan = self.0.prepare_cached(
+            "SELECT rid, id, at, packed FROM version WHERE rid BETWEEN ?1 AND ?2 ORDER BY rid",
+        )?;
+        let mut wanted = rids.iter().peekable();
+        while let Some(first) = wanted.next() {
+            let mut last = first;
+            while let Some(next) = wanted.next_if(|rid| rid - last <= SCAN_GAP_MAX) {
+                last = next;
+            }
+            let mut rows = scan.query(params![first, last])?;
+            while let Some(row) = rows.next()? {
+                let rid: Rid = row.get(0)?;
+                if rids.contains(rid) {
+                    let id = row.get_ref(1)?.as_str().map_err(|_| Error::corrupt("an id"))?;
+                    each(rid, id, row.get(2)?, bytes_of(row, 3)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Versions of a resource below `below` and not before `since_ms`, newest first.
+    pub fn history_of(
+        &self,
+        rt: ResourceType,
+        id: &str,
+        below: Rid,
+        since_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<Rid>> {
+        self.rids(
+            "SELECT i.rid FROM ident i JOIN version v ON v.rid = i.rid
+             WHERE i.rt = ?1 AND i.id = ?2 AND i.rid < ?3 AND v.at >= ?4
+             ORDER BY i.vid DESC LIMIT ?5",
+            params![rt.0, id, below, since_ms, limit as i64],
+        )
+    }
+
+    /// All versions below `below` and not before `since_ms`, newest first.
+    pub fn history(&self, below: Rid, since_ms: i64, limit: usize) -> Result<Vec<Rid>> {
+        self.rids(
+            "SELECT rid FROM version WHERE rid < ?1 AND at >= ?2 ORDER BY rid DESC LIMIT ?3",
+            params![below, since_ms, limit as i64],
+        )
+    }
+
+    pub fn history_of_count(
+        &self,
+        rt: ResourceType,
+        id: &str,
+        at: Rid,
+        since_ms: i64,
+    ) -> Result<u64> {
+        self.count(
+            "SELECT count(*) FROM ident i JOIN version v ON v.rid = i.rid
+             WHERE i.rt = ?1 AND i.id = ?2 AND i.rid <= ?3 AND v.at >= ?4",
+            params![rt.0, id, at, since_ms],
+        )
+    }
+
+    pub fn history_count(&self, at: Rid, since_ms: i64) -> Result<u64> {
+        let sql = "SELECT count(*) FROM version WHERE rid <= ?1 AND at >= ?2";
+        self.count(sql, params![at, since_ms])
+    }
+
+    pub fn item(&self, collection: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let mut statement =
+            self.0.prepare_cached("SELECT value FROM item WHERE collection = ?1 AND key = ?2")?;
+        Ok(statement.query_row(params![collection, key], |row| row.get(0)).optional()?)
+    }
+
+    /// Items whose key begins with `prefix` and lies behind `after`, in key order.
+    pub fn items(
+        &self,
+        collection: &str,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Item>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT key, value FROM item
+             WHERE collection = ?1 AND key >= ?2 AND (?3 IS NULL OR key > ?3)
+               AND substr(key, 1, length(?2)) = ?2
+             ORDER BY key LIMIT ?4",
+        )?;
+        let rows = statement
+            .query_map(params![collection, prefix, after, limit as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Versions behind `after` up to `at`, in commit order.
+    pub fn feed(
+        &self,
+        after: Rid,
+        at: Rid,
+        limit: usize,
+        bodies: &mut body::Reader,
+    ) -> Result<Vec<Version>> {
+        let sql = format!(
+            "SELECT {HEAD_COLUMNS}, dictionary, size, body FROM version
+             WHERE rid > ?1 AND rid <= ?2 ORDER BY rid LIMIT ?3"
+        );
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![after, at, limit as i64])?;
+        let mut versions = Vec::new();
+        while let Some(row) = rows.next()? {
+            versions.push(self.version_of(row, bodies)?);
+        }
+        Ok(versions)
+    }
+
+    /// Newest versions up to `at` of the resources of a type whose id lies behind `after`, in
+    /// order of their ids. `each` returns false to stop.
+    pub fn each_ident(
+        &self,
+        rt: ResourceType,
+        after: &str,
+        at: Rid,
+        mut each: impl FnMut(Rid, ChangeKind) -> Result<bool>,
+    ) -> Result<()> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT id, max(vid), rid, kind FROM ident
+             WHERE rt = ?1 AND id > ?2 AND rid <= ?3 GROUP BY id ORDER BY id",
+        )?;
+        let mut rows = statement.query(params![rt.0, after, at])?;
+        while let Some(row) = rows.next()? {
+            if !each(row.get(2)?, kind_of(row.get(3)?, 3)?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Audit leaves from `seq` on, at most `limit`.
+    pub fn audit(
+        &self,
+        seq: u64,
+        limit: usize,
+        mut each: impl FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let seq = i64::try_from(seq).map_err(|_| Error::corrupt("an audit number"))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self
+            .0
+            .prepare_cached("SELECT seq, leaf FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?;
+        let mut rows = statement.query(params![seq, limit])?;
+        while let Some(row) = rows.next()? {
+            each(row.get::<_, i64>(0)?.unsigned_abs(), bytes_of(row, 1)?)?;
+        }
+        Ok(())
+    }
+
+    /// Outbox rows that are due, oldest first.
+    pub fn outbox(&self, now_ms: i64, limit: usize) -> Result<Vec<OutboxTask>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT seq, topic, payload, due, attempts FROM outbox WHERE due <= ?1
+             ORDER BY seq LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![now_ms, limit as i64], |row| {
+            Ok(OutboxTask {
+                seq: row.get(0)?,
+                topic: row.get(1)?,
+                payload: row.get(2)?,
+                due_ms: row.get(3)?,
+                attempts: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What the versions above `at` replaced.
+    pub fn each_death(&self, at: Rid, mut each: impl FnMut(Rid)) -> Result<()> {
+        let mut statement =
+            self.0.prepare_cached("SELECT prev FROM version WHERE rid > ?1 AND prev > 0")?;
+        let mut rows = statement.query([at])?;
+        while let Some(row) = rows.next()? {
+            each(row.get(0)?);
+        }
+        Ok(())
+    }
+
+    /// Versions above `after`, in commit order.
+    pub fn log(&self, after: Rid, mut each: impl FnMut(LogRow<'_>) -> Result<()>) -> Result<()> {
+        let mut statement = self.0.prepare(
+            "SELECT rid, rt, kind, prev, at, packed FROM version WHERE rid > ?1 ORDER BY rid",
+        )?;
+        let mut rows = statement.query([after])?;
+        while let Some(row) = rows.next()? {
+            each(LogRow {
+                rid: row.get(0)?,
+                rt: ResourceType(row.get(1)?),
+                kind: kind_of(row.get(2)?, 2)?,
+                prev: row.get(3)?,
+                at_ms: row.get(4)?,
+                packed: bytes_of(row, 5)?,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Number and time of the last version; zeros when there is none.
+    pub fn last_version(&self) -> Result<(Rid, i64)> {
+        let mut statement =
+            self.0.prepare("SELECT rid, at FROM version ORDER BY rid DESC LIMIT 1")?;
+        let row = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+        Ok(row.optional()?.unwrap_or((0, 0)))
+    }
+
+    /// Bitmaps of versions that are not current.
+    pub fn dead(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut statement = self.0.prepare("SELECT bitmap FROM dead")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(bytes_of(row, 0)?)?;
+        }
+        Ok(())
+    }
+
+    /// Compression dictionaries, in order of their numbers.
+    pub fn dictionaries(
+        &self,
+        mut each: impl FnMut(u32, ResourceType, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement =
+            self.0.prepare("SELECT number, rt, bytes FROM dictionary ORDER BY number")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(row.get(0)?, ResourceType(row.get(1)?), bytes_of(row, 2)?)?;
+        }
+        Ok(())
+    }
+
+    /// Token systems in order of their numbers, from 1.
+    pub fn systems(&self) -> Result<Vec<String>> {
+        let mut statement = self.0.prepare("SELECT text FROM system ORDER BY number")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Compressed chunks of a blob, in order.
+    pub fn blob(&self, hash: &blob::Hash, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut statement =
+            self.0.prepare_cached("SELECT bytes FROM blob WHERE hash = ?1 ORDER BY chunk")?;
+        let mut rows = statement.query(params![hash])?;
+        while let Some(row) = rows.next()? {
+            each(bytes_of(row, 0)?)?;
+        }
+        Ok(())
+    }
+
+    pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let mut statement = self.0.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+        Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    /// What is wrong with the file itself: pages that do not decrypt, B-trees that are not whole.
+    pub fn integrity(&self) -> Result<Vec<String>> {
+        let mut statement = self.0.prepare("PRAGMA cipher_integrity_check")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// All versions up to `at` as they stand, in commit order.
+    pub fn each_stored(
+        &self,
+        at: Rid,
+        mut each: impl FnMut(&Stored<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let sql = format!(
+            "SELECT {HEAD_COLUMNS}, dictionary, size, body, hash, packed FROM version
+             WHERE rid <= ?1 ORDER BY rid"
+        );
+        let mut statement = self.0.prepare(&sql)?;
+        let mut rows = statement.query([at])?;
+        while let Some(row) = rows.next()? {
+            each(&Stored {
+                head: head_of(row)?,
+                dictionary: row.get(6)?,
+                size: size_of(row, 7)?,
+                body: bytes_of(row, 8)?,
+                hash: bytes_of(row, 9)?,
+                packed: bytes_of(row, 10)?,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// All of `ident` up to `at`, in order of type, id and version.
+    pub fn each_chain(&self, at: Rid, mut each: impl FnMut(ChainRow) -> Result<()>) -> Result<()> {
+        let mut statement = self.0.prepare(
+            "SELECT i.rt, i.id, i.vid, i.rid, v.rid IS NOT NULL
+               AND v.rt = i.rt AND v.id = i.id AND v.vid = i.vid AND v.kind = i.kind
+             FROM ident i LEFT JOIN version v ON v.rid = i.rid WHERE i.rid <= ?1
+             ORDER BY i.rt, i.id, i.vid",
+        )?;
+        let mut rows = statement.query([at])?;
+        while let Some(row) = rows.next()? {
+            each(ChainRow {
+                rt: ResourceType(row.get(0)?),
+                id: row.get(1)?,
+                vid: row.get(2)?,
+                rid: row.get(3)?,
+                is_in_log: row.get(4)?,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Writing. All but the last three happen between `begin` and `commit`.
+impl Connection {
+    pub fn begin(&self) -> Result<()> {
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    /// On disk when this returns.
+    pub fn commit(&self) -> Result<()> {
+        self.run("COMMIT")
+    }
+
+    /// After a failure; it may have ended the transaction already.
+    pub fn roll_back(&self) -> Result<()> {
+        if !self.0.is_autocommit() {
+            self.0.execute_batch("ROLLBACK")?;
+        }
+        Ok(())
+    }
+
+    pub fn put_version(&self, v: &NewVersion<'_>) -> Result<()> {
+        self.execute(
+            "INSERT INTO version VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
+            params![
+                v.rid,
+                v.rt.0,
+                v.id,
+                v.vid,
+                v.at_ms,
+                v.kind as i64,
+                v.prev,
+                v.dictionary,
+                v.size as i64,
+                v.hash,
+                v.packed,
+                v.body
+            ],
+        )?;
+        self.execute(
+            "INSERT INTO ident VALUES(?1, ?2, ?3, ?4, ?5)",
+            params![v.rt.0, v.id, v.vid, v.rid, v.kind as i64],
+        )
+    }
+
+    /// Sets an item, or removes it.
+    pub fn put_item(&self, collection: &str, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        match value {
+            Some(value) => self.execute(
+                "INSERT INTO item VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?3",
+                params![collection, key, value],
+            ),
+            None => self.execute(
+                "DELETE FROM item WHERE collection = ?1 AND key = ?2",
+                params![collection, key],
+            ),
+        }
+    }
+
+    pub fn put_outbox(&self, row: &OutboxRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO outbox(topic, payload, due, attempts) VALUES(?1, ?2, ?3, 0)",
+            params![row.topic, row.payload, row.due_ms],
+        )
+    }
+
+    pub fn put_audit(&self, seq: u64, leaf: &[u8]) -> Result<()> {
+        self.execute("INSERT INTO audit VALUES(?1, ?2)", params![seq as i64, leaf])
+    }
+
+    pub fn put_system(&self, number: u32, text: &str) -> Result<()> {
+        self.execute("INSERT INTO system VALUES(?1, ?2)", params![number, text])
+    }
+
+    pub fn set_meta(&self, name: &str, value: &[u8]) -> Result<()> {
+        self.execute(
+            "INSERT INTO meta VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
+            params![name, value],
+        )
+    }
+
+    pub fn put_dead(&self, chunk: u32, bitmap: &[u8]) -> Result<()> {
+        self.execute(
+            "INSERT INTO dead VALUES(?1, ?2) ON CONFLICT DO UPDATE SET bitmap = ?2",
+            params![chunk, bitmap],
+        )
+    }
+
+    /// The last posting row of a key.
+    pub fn last_posting(&self, key: &[u8]) -> Result<Option<(Rid, Vec<u8>)>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT first, rids FROM posting WHERE key = ?1 ORDER BY first DESC LIMIT 1",
+        )?;
+        Ok(statement.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+
+    pub fn put_posting(&self, key: &[u8], first: Rid, rids: &[u8]) -> Result<()> {
+        self.execute("INSERT INTO posting VALUES(?1, ?2, ?3)", params![key, first, rids])
+    }
+
+    pub fn replace_posting(&self, key: &[u8], first: Rid, rids: &[u8]) -> Result<()> {
+        self.execute(
+            "UPDATE posting SET rids = ?3 WHERE key = ?1 AND first = ?2",
+            params![key, first, rids],
+        )
+    }
+
+    pub fn put_blob_chunk(&self, hash: &blob::Hash, chunk: usize, bytes: &[u8]) -> Result<()> {
+        self.execute(
+            "INSERT OR IGNORE INTO blob VALUES(?1, ?2, ?3)",
+            params![hash, chunk as i64, bytes],
+        )
+    }
+
+    pub fn put_dictionary(&self, number: u32, rt: ResourceType, bytes: &[u8]) -> Result<()> {
+        self.execute("INSERT INTO dictionary VALUES(?1, ?2, ?3)", params![number, rt.0, bytes])
+    }
+
+    pub fn outbox_done(&self, seq: i64) -> Result<()> {
+        self.execute("DELETE FROM outbox WHERE seq = ?1", params![seq])
+    }
+
+    pub fn outbox_retry(&self, seq: i64, due_ms: i64) -> Result<()> {
+        self.execute(
+            "UPDATE outbox SET due = ?2, attempts = attempts + 1 WHERE seq = ?1",
+            params![seq, due_ms],
+        )
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(e: rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode as C;
+        let (kind, public) = match e.sqlite_error_code() {
+            Some(C::DiskFull) => {
+                (Kind::DiskFull, "the disk is full; nothing was written, free some space")
+            }
+            Some(C::NotADatabase) => (Kind::WrongKey, "the key does not open the database"),
+            Some(C::DatabaseCorrupt) => (Kind::Corrupt, "the database file is damaged"),
+            Some(C::DatabaseBusy | C::DatabaseLocked) => {
+                (Kind::Locked, "the database is in use by another process")
+            }
+            _ => (Kind::Broken, "the database could not be read or written"),
+        };
+        Error::with(kind, public, e)
+    }
+}
+
+impl From<rusqlite::Error> for CommitError {
+    fn from(e: rusqlite::Error) -> CommitError {
+        CommitError::Failed(e.into())
+    }
+}
