@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::column;
 use crate::disk::Connection;
 use crate::error::{Error, Result};
 use crate::key::{self, Keys};
@@ -16,6 +17,9 @@ use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
 use crate::posting;
 use crate::store::Shared;
 use crate::types::{ChangeKind, Rid};
+use crate::writer::references;
+use fhir_tables::ResourceType;
+use search::value::{Indexed, ParamId};
 
 /// Keys written with a commit, at least, while a generation is being written.
 const STEP_KEYS_MIN: usize = 64;
@@ -60,6 +64,7 @@ impl Flusher {
         let active = Arc::new(Generation::new());
         let mut deaths = Vec::new();
         let mut last_deletion = 0;
+        let mut firsts = Firsts::default();
         connection.log(flushed, |row| {
             if row.prev > 0 {
                 deaths.push((row.rid, row.prev));
@@ -72,6 +77,9 @@ impl Flusher {
             let values = shared.unpack(row.packed)?;
             let keys = Keys::of(row.rt, &values, &mut |text| shared.systems.number(text));
             active.add(row.rid, keys.iter());
+            let (numbers, open) = firsts.numbers(connection, row.rid, row.rt, row.id, &values)?;
+            active.add_numbers(row.rid, &numbers);
+            active.add(row.rid, open.iter().map(|key| &key[..]));
             let updated = key::updated(row.rt, row.at_ms);
             active.add(row.rid, updated.iter().map(|key| &key[..]));
             Ok(())
@@ -124,6 +132,7 @@ impl Flusher {
             frozen.step = Some(batch.into_iter().next_back().map(|(key, _)| key));
             return Ok(());
         }
+        write_columns(connection, &frozen.generation)?;
         write_dead(connection, shared, &self.dirty)?;
         connection.set_meta("flushed", &frozen.last.to_le_bytes())?;
         frozen.step = Some(None);
@@ -190,6 +199,48 @@ impl Flusher {
     }
 }
 
+/// First versions of resources, remembered while a generation is gathered again.
+#[derive(Default)]
+struct Firsts {
+    known: std::collections::HashMap<(ResourceType, String), Option<Rid>>,
+}
+
+impl Firsts {
+    fn of(&mut self, connection: &Connection, rt: ResourceType, id: &str) -> Result<Option<Rid>> {
+        let key = (rt, id.to_owned());
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
+        }
+        let found = connection.first_version(rt, id)?;
+        self.known.insert(key, found);
+        Ok(found)
+    }
+
+    /// What stands beside a version, and the keys of references that lead nowhere: as the writer
+    /// gave them to the generation.
+    fn numbers(
+        &mut self,
+        connection: &Connection,
+        rid: Rid,
+        rt: ResourceType,
+        id: &str,
+        values: &[Indexed],
+    ) -> Result<(Vec<(ParamId, Rid)>, Vec<Vec<u8>>)> {
+        let mut numbers = Vec::new();
+        let mut open = Vec::new();
+        for (p, rt, id) in references(values) {
+            match self.of(connection, rt, id)? {
+                Some(first) => numbers.push((p, first)),
+                None => open.push(column::open_key(p)),
+            }
+        }
+        if let Some(first) = self.of(connection, rt, id)?.filter(|first| *first != rid) {
+            numbers.push((column::FIRST, first));
+        }
+        Ok((numbers, open))
+    }
+}
+
 /// Adds versions to the list of a key. Those that are there already are left out: after a crash
 /// some keys are written a second time.
 fn write_list(connection: &Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
@@ -214,6 +265,17 @@ fn write_list(connection: &Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
     }
     for (first, bytes) in rows {
         connection.put_posting(key, first, &bytes)?;
+    }
+    Ok(())
+}
+
+/// Columns are written whole, with `flushed`: never twice.
+fn write_columns(connection: &Connection, generation: &Generation) -> Result<()> {
+    for (p, rows) in generation.columns() {
+        let key = column::key(p);
+        for (first, bytes) in rows {
+            connection.put_posting(&key, first, &bytes)?;
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@
 mod backup;
 mod blob;
 mod body;
+mod column;
 mod disk;
 mod error;
 mod flush;

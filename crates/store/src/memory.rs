@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::RwLock;
+use std::sync::{PoisonError, RwLock};
 
 use roaring::RoaringBitmap;
+use search::value::ParamId;
 
 use crate::Rid;
+use crate::column::Pair;
 
 /// Versions of a generation before it is frozen and written. Bounds memory and the start after a
 /// crash.
@@ -56,23 +58,24 @@ impl Rids {
     }
 }
 
-/// Posting lists of a run of versions.
+/// Posting lists and columns of a run of versions.
 pub struct Generation {
     lists: RwLock<BTreeMap<Box<[u8]>, Rids>>,
+    columns: RwLock<BTreeMap<ParamId, Vec<Pair>>>,
 }
 
 impl Generation {
     pub fn new() -> Generation {
-        Generation { lists: RwLock::new(BTreeMap::new()) }
+        Generation { lists: RwLock::default(), columns: RwLock::default() }
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Box<[u8]>, Rids>> {
-        self.lists.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.lists.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a version under its keys. Versions come in ascending order.
     pub fn add<'k>(&self, rid: Rid, keys: impl Iterator<Item = &'k [u8]>) {
-        let mut lists = self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
             match lists.get_mut(key) {
                 Some(rids) => rids.push(rid),
@@ -85,8 +88,39 @@ impl Generation {
 
     /// Takes versions from `from` on out again, after a commit that failed.
     pub fn drop_from(&self, from: Rid) {
-        let mut lists = self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
         lists.values_mut().for_each(|rids| rids.drop_from(from));
+        let mut columns = self.columns.write().unwrap_or_else(PoisonError::into_inner);
+        columns.values_mut().for_each(|pairs| pairs.retain(|(rid, _)| *rid < from));
+    }
+
+    /// Adds numbers beside a version. Versions come in ascending order.
+    pub fn add_numbers(&self, rid: Rid, numbers: &[(ParamId, Rid)]) {
+        if numbers.is_empty() {
+            return;
+        }
+        let mut columns = self.columns.write().unwrap_or_else(PoisonError::into_inner);
+        for (p, number) in numbers {
+            let pairs = columns.entry(*p).or_default();
+            if pairs.last() != Some(&(rid, *number)) {
+                pairs.push((rid, *number));
+            }
+        }
+    }
+
+    /// Calls `each` for the pairs of a column within a closed range of versions.
+    pub fn column(&self, p: ParamId, low: Rid, high: Rid, mut each: impl FnMut(Rid, Rid)) {
+        let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(pairs) = columns.get(&p) else { return };
+        let from = pairs.partition_point(|(rid, _)| *rid < low);
+        let within = pairs[from..].iter().take_while(|(rid, _)| *rid <= high);
+        within.for_each(|(rid, number)| each(*rid, *number));
+    }
+
+    /// All columns, encoded. For writing to disk.
+    pub fn columns(&self) -> Vec<(ParamId, Vec<crate::posting::Row>)> {
+        let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);
+        columns.iter().map(|(p, pairs)| (*p, crate::column::encode(pairs))).collect()
     }
 
     /// Versions under `key`.

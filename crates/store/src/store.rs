@@ -1,13 +1,15 @@
 //! The open store: shared state, opening and closing, the calls that lead to the writer.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 
+use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use search::value::Indexed;
+use search::value::{Indexed, ParamId};
 
 use crate::body::{self, Dictionaries};
 use crate::disk::{Connection, schema};
@@ -19,7 +21,7 @@ use crate::memory::Generation;
 use crate::snapshot::Snapshot;
 use crate::systems::Systems;
 use crate::types::{Check, Committed, Put, PutKind, Rid, WriteSet};
-use crate::writer::{self, Job, Message, PreparedPut, PreparedSet};
+use crate::writer::{self, Job, Link, Message, PreparedPut, PreparedSet};
 
 /// Readers kept open; more are opened under load and closed after.
 const READERS_KEPT: usize = 6;
@@ -338,19 +340,46 @@ impl Store {
     /// Does what can be done beside the writer: keys, packed values, a first look at targets.
     fn prepare(&self, set: WriteSet) -> std::result::Result<PreparedSet, CommitError> {
         let shared = &self.inner.shared;
-        let needs_targets = set.checks.iter().any(|c| matches!(c, Check::Exists { .. }));
+        let mut snapshot = None;
         let mut targets_at = 0;
-        if needs_targets {
-            let snapshot = self.snapshot()?;
+        if set.checks.iter().any(|c| matches!(c, Check::Exists { .. })) {
+            let snapshot = snapshot.insert(self.snapshot()?);
             targets_at = snapshot.at();
             writer::check_targets(&snapshot.view(), &set.checks, &set.puts)?;
         }
-        let puts = set.puts.into_iter().map(|put| prepare_put(shared, put)).collect();
+        let own: HashMap<(ResourceType, &str), usize> =
+            set.puts.iter().enumerate().map(|(i, put)| ((put.rt, &*put.id), i)).collect();
+        let mut known: HashMap<(ResourceType, &str), Option<Rid>> = HashMap::new();
+        let mut links = Vec::with_capacity(set.puts.len());
+        for put in &set.puts {
+            let mut of_put = Vec::new();
+            for (p, rt, id) in writer::references(&put.values) {
+                if let Some(i) = own.get(&(rt, id)) {
+                    of_put.push((p, Link::InSet(*i)));
+                    continue;
+                }
+                let first = match known.entry((rt, id)) {
+                    Entry::Occupied(e) => *e.get(),
+                    Entry::Vacant(e) => {
+                        let snapshot = match &mut snapshot {
+                            Some(snapshot) => snapshot,
+                            None => snapshot.insert(self.snapshot()?),
+                        };
+                        *e.insert(snapshot.reader().connection.first_version(rt, id)?)
+                    }
+                };
+                of_put.push((p, first.map_or(Link::Open, Link::To)));
+            }
+            links.push(of_put);
+        }
+        drop(snapshot);
+        let puts =
+            set.puts.into_iter().zip(links).map(|(put, links)| prepare_put(shared, put, links));
         Ok(PreparedSet {
             read_at: set.read_at,
             targets_at,
             checks: set.checks,
-            puts,
+            puts: puts.collect(),
             items: set.items,
             outbox: set.outbox,
             audit: set.audit,
@@ -382,7 +411,7 @@ impl Store {
     }
 }
 
-fn prepare_put(shared: &Shared, put: Put) -> PreparedPut {
+fn prepare_put(shared: &Shared, put: Put, links: Vec<(ParamId, Link)>) -> PreparedPut {
     let is_delete = match put.kind {
         PutKind::Delete => true,
         PutKind::Write => false,
@@ -402,6 +431,7 @@ fn prepare_put(shared: &Shared, put: Put) -> PreparedPut {
         text: put.text,
         meta_at: put.meta_at,
         keys,
+        links,
         packed,
         expect: put.expect,
     }
@@ -410,7 +440,7 @@ fn prepare_put(shared: &Shared, put: Put) -> PreparedPut {
 /// Adds the references that no search parameter covers, so that referrers are always found.
 pub(crate) fn with_uncovered_references(
     mut values: Vec<Indexed>,
-    references: &[(fhir_tables::ResourceType, String)],
+    references: &[(ResourceType, String)],
 ) -> Vec<Indexed> {
     use search::value::IndexValue;
     for (rt, id) in references {

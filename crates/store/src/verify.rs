@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use roaring::RoaringBitmap;
+use search::value::ParamId;
 use sha2::{Digest, Sha256};
 use stdx::merkle::Frontier;
 
 use crate::body;
+use crate::column;
 use crate::disk::{ChainRow, Stored};
 use crate::error::{Error, Result};
 use crate::key::{self, Keys};
@@ -54,6 +56,10 @@ struct Check<'a> {
     done: Verified,
     /// By family and parameter: sums over bodies and over lists.
     sums: BTreeMap<[u8; 3], (u64, u64)>,
+    /// By parameter: the sum that its column must have.
+    columns: BTreeMap<ParamId, u64>,
+    /// By parameter: versions with references that led nowhere.
+    open: BTreeMap<ParamId, RoaringBitmap>,
 }
 
 impl Check<'_> {
@@ -106,7 +112,8 @@ impl Store {
         let mut snapshot = self.snapshot()?;
         snapshot.with(|view, bodies| {
             let (findings, done) = (Vec::new(), Verified::default());
-            let mut check = Check { view, findings, done, sums: BTreeMap::new() };
+            let (sums, columns, open) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+            let mut check = Check { view, findings, done, sums, columns, open };
             pages(&mut check)?;
             versions(&mut check, bodies, &mut progress)?;
             chains(&mut check)?;
@@ -199,6 +206,7 @@ fn one_body(
     for key in key::updated(version.rt, version.last_updated_ms) {
         check.body_says(&key, version.rid);
     }
+    columns(check, version, &kept)?;
     let is_current =
         view.ident(version.rt, &version.id)?.is_some_and(|ident| ident.rid == version.rid);
     if !is_current {
@@ -217,6 +225,39 @@ fn one_body(
                 Some(_) => {}
             }
         }
+    }
+    Ok(())
+}
+
+/// What a version's columns must hold. References that were open when it was written are left out.
+fn columns(
+    check: &mut Check<'_>,
+    version: &crate::Head,
+    kept: &[search::value::Indexed],
+) -> Result<()> {
+    let view = check.view;
+    let mut numbers = std::collections::BTreeSet::new();
+    for (p, rt, id) in crate::writer::references(kept) {
+        let open = match check.open.entry(p) {
+            std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
+            std::collections::btree_map::Entry::Vacant(e) => {
+                e.insert(view.fetch(&column::open_key(p))?)
+            }
+        };
+        if open.contains(version.rid) {
+            check.columns.entry(p).or_default();
+            continue;
+        }
+        let first = view.connection.first_version(rt, id)?;
+        numbers.insert((p, first.unwrap_or_default()));
+    }
+    let first = view.connection.first_version(version.rt, &version.id)?;
+    if let Some(first) = first.filter(|first| *first != version.rid) {
+        numbers.insert((column::FIRST, first));
+    }
+    for (p, first) in numbers {
+        let sum = check.columns.entry(p).or_default();
+        *sum = sum.wrapping_add(pair_hash(&first.to_be_bytes(), version.rid));
     }
     Ok(())
 }
@@ -256,11 +297,36 @@ fn chains(check: &mut Check<'_>) -> Result<()> {
 fn lists(check: &mut Check<'_>) -> Result<()> {
     let view = check.view;
     let mut failure = None;
-    view.walk(&[0], &[u8::MAX], false, |key, rids| {
-        check.list_says(key, &rids);
-        Ok(true)
-    })
-    .unwrap_or_else(|e| failure = Some(e));
+    // Columns (`C`) are no lists; what stands under `O` depends on what was there at the time.
+    for (from, to) in [(0, b'C'), (b'C' + 1, b'O'), (b'O' + 1, u8::MAX)] {
+        view.walk(&[from], &[to], false, |key, rids| {
+            check.list_says(key, &rids);
+            Ok(true)
+        })
+        .unwrap_or_else(|e| failure = Some(e));
+    }
+    let mut all = RoaringBitmap::new();
+    all.insert_range(1..=view.at);
+    for p in check.columns.keys().copied().collect::<Vec<_>>() {
+        let open = view.fetch(&column::open_key(p))?;
+        // In order of the versions; what is on disk and still in memory comes a second time.
+        let (mut is, mut at) = (0u64, 0);
+        let mut seen = std::collections::BTreeSet::new();
+        view.column(p, &all, |rid, number| {
+            if rid > at {
+                at = rid;
+                seen.clear();
+            }
+            if rid == at && seen.insert(number) && !open.contains(rid) {
+                is = is.wrapping_add(pair_hash(&number.to_be_bytes(), rid));
+            }
+        })
+        .unwrap_or_else(|e| failure = Some(e));
+        if check.columns.get(&p) != Some(&is) {
+            let text = "the column is not what the references of the bodies say";
+            check.find("index", format!("C {}", p.0), text);
+        }
+    }
     if let Some(e) = failure {
         check.find("index", "posting".into(), &e.public);
     }

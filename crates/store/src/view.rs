@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use search::value::Indexed;
+use search::value::{Indexed, ParamId};
 
 use crate::body;
+use crate::column;
 use crate::disk::{Connection, Order};
 use crate::error::{Error, Result};
 use crate::key;
@@ -39,6 +40,9 @@ pub struct View<'a> {
 /// No bounds.
 pub const EVERYTHING: (Rid, Rid) = (0, Rid::MAX);
 
+/// Versions of a column this far apart are looked up, those between are not read.
+const COLUMN_GAP_MAX: u32 = 2_000;
+
 impl View<'_> {
     /// Versions under one key, current or not. Those out of bounds may be left out.
     pub fn fetch(&self, key: &[u8]) -> Result<RoaringBitmap> {
@@ -56,8 +60,10 @@ impl View<'_> {
     fn read_list(&self, key: &[u8]) -> Result<RoaringBitmap> {
         let mut bitmap = RoaringBitmap::new();
         let (low, high) = self.bounds.get();
-        self.connection
-            .postings(key, low, high, |first, rids| posting::decode(first, rids, &mut bitmap))?;
+        self.connection.postings(key, low, high, |first, rids| {
+            posting::decode(first, rids, &mut bitmap)?;
+            Ok(true)
+        })?;
         if let Some(epoch) = self.epoch
             && (low, high) == EVERYTHING
         {
@@ -150,6 +156,79 @@ impl View<'_> {
     /// The newest version of a resource in this view.
     pub fn ident(&self, rt: ResourceType, id: &str) -> Result<Option<Ident>> {
         self.connection.ident(rt, id, self.at)
+    }
+
+    /// Calls `each` for (version, first version of the resource it refers to) of the column of a
+    /// parameter, for the versions that are `wanted`. What is not current is among them too; a
+    /// pair may come twice.
+    pub fn column(
+        &self,
+        p: ParamId,
+        wanted: &RoaringBitmap,
+        mut each: impl FnMut(Rid, Rid),
+    ) -> Result<()> {
+        let (Some(low), Some(high)) = (wanted.min(), wanted.max()) else { return Ok(()) };
+        let key = column::key(p);
+        let mut each_wanted = |rid, number| {
+            if wanted.contains(rid) {
+                each(rid, number);
+            }
+        };
+        let mut from = Some(low);
+        while let Some(start) = from.take() {
+            self.connection.postings(&key, start, high, |first, bytes| {
+                let mut last = first;
+                column::decode(first, bytes, |rid, number| {
+                    last = rid;
+                    each_wanted(rid, number);
+                })?;
+                // Wanted versions far behind this row are found by their key, not by reading on.
+                let mut ahead = wanted.iter();
+                ahead.advance_to(last.saturating_add(1));
+                Ok(match ahead.next() {
+                    None => false,
+                    Some(next) if next > start && next - last > COLUMN_GAP_MAX => {
+                        from = Some(next);
+                        false
+                    }
+                    Some(_) => true,
+                })
+            })?;
+        }
+        for generation in self.generations {
+            generation.column(p, low, high, &mut each_wanted);
+        }
+        Ok(())
+    }
+
+    /// First versions of the resources that these versions belong to.
+    #[cfg_attr(not(test), expect(dead_code, reason = "chains will join with it"))]
+    pub fn firsts(&self, versions: &RoaringBitmap) -> Result<RoaringBitmap> {
+        let mut firsts = versions.clone();
+        let mut later = Vec::new();
+        self.column(column::FIRST, versions, |rid, first| later.push((rid, first)))?;
+        for (rid, _) in &later {
+            firsts.remove(*rid);
+        }
+        firsts.extend(later.iter().map(|(_, first)| *first));
+        Ok(firsts)
+    }
+
+    /// Current versions of the resources with these first versions.
+    #[cfg_attr(not(test), expect(dead_code, reason = "chains will join with it"))]
+    pub fn currents(&self, firsts: &RoaringBitmap) -> Result<RoaringBitmap> {
+        let Some(low) = firsts.min() else { return Ok(RoaringBitmap::new()) };
+        let mut versions = firsts.clone();
+        let mut later = RoaringBitmap::new();
+        later.insert_range(low..=self.at);
+        let all = std::mem::take(&mut later);
+        self.column(column::FIRST, &all, |rid, first| {
+            if firsts.contains(first) {
+                later.insert(rid);
+            }
+        })?;
+        versions |= later;
+        self.visible(versions)
     }
 
     pub fn exists(&self, rt: ResourceType, id: &str) -> Result<bool> {

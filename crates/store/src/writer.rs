@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use fhir_tables::ResourceType;
+use search::value::{IndexValue, Indexed, NO_PARAM, ParamId};
 use sha2::{Digest, Sha256};
 use stdx::merkle::Frontier;
 
@@ -45,8 +46,29 @@ pub struct PreparedPut {
     pub text: String,
     pub meta_at: usize,
     pub keys: Keys,
+    /// Where its references lead.
+    pub links: Vec<(ParamId, Link)>,
     pub packed: Vec<u8>,
     pub expect: Expect,
+}
+
+/// Where a reference of a put leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// A resource, by its first version.
+    To(Rid),
+    /// What the put of this index in the same set writes.
+    InSet(usize),
+    /// To a resource that is not there.
+    Open,
+}
+
+/// References of search parameters to resources of this server.
+pub fn references(values: &[Indexed]) -> impl Iterator<Item = (ParamId, ResourceType, &str)> {
+    values.iter().filter_map(|v| match &v.value {
+        IndexValue::Reference { ty, id } if v.param != NO_PARAM => Some((v.param, *ty, &**id)),
+        _ => None,
+    })
 }
 
 pub struct PreparedSet {
@@ -417,7 +439,10 @@ impl Writer {
         self.last_at_ms = self.last_at_ms.max((self.shared.clock)());
         let at_ms = self.last_at_ms;
         let mut results = Vec::with_capacity(set.puts.len());
-        for (put, before) in set.puts.into_iter().zip(idents) {
+        let firsts = self.first_versions(&set.puts, &idents)?;
+        for ((put, before), first) in set.puts.into_iter().zip(idents).zip(&firsts) {
+            let numbers = numbers_of(&put, self.next, *first, &firsts);
+            generation.add_numbers(self.next, &numbers);
             results.push(self.put(put, before, at_ms, generation, group)?);
         }
         for item in &set.items {
@@ -533,6 +558,26 @@ impl Writer {
         Ok(idents)
     }
 
+    /// First versions of the resources that a set writes; for new ones, the one it is about to get.
+    fn first_versions(
+        &self,
+        puts: &[PreparedPut],
+        idents: &[Option<crate::view::Ident>],
+    ) -> Result<Vec<Rid>> {
+        let mut firsts = Vec::with_capacity(puts.len());
+        for (i, (put, ident)) in puts.iter().zip(idents).enumerate() {
+            firsts.push(match ident {
+                Some(ident) if ident.vid == 1 => ident.rid,
+                Some(_) => self
+                    .connection
+                    .first_version(put.rt, &put.id)?
+                    .ok_or_else(|| Error::corrupt("a resource has no first version"))?,
+                None => self.next.saturating_add(i as Rid),
+            });
+        }
+        Ok(firsts)
+    }
+
     fn put(
         &mut self,
         put: PreparedPut,
@@ -578,6 +623,11 @@ impl Writer {
             body: &stored,
         })?;
         generation.add(rid, put.keys.iter());
+        for (p, link) in &put.links {
+            if *link == Link::Open {
+                generation.add(rid, std::iter::once(&crate::column::open_key(*p)[..]));
+            }
+        }
         if kind != ChangeKind::Delete {
             let updated = crate::key::updated(put.rt, last_updated_ms);
             generation.add(rid, updated.iter().map(|key| &key[..]));
@@ -633,6 +683,23 @@ impl Writer {
         }
         self.checkpoint.stop(&self.connection);
     }
+}
+
+/// What stands beside a version in the columns.
+fn numbers_of(put: &PreparedPut, rid: Rid, first: Rid, firsts: &[Rid]) -> Vec<(ParamId, Rid)> {
+    let mut numbers: Vec<(ParamId, Rid)> = put
+        .links
+        .iter()
+        .filter_map(|(p, link)| match link {
+            Link::To(first) => Some((*p, *first)),
+            Link::InSet(i) => firsts.get(*i).map(|first| (*p, *first)),
+            Link::Open => None,
+        })
+        .collect();
+    if first != rid && !put.deletes() {
+        numbers.push((crate::column::FIRST, first));
+    }
+    numbers
 }
 
 /// The body with version and time put in.

@@ -53,6 +53,7 @@ pub struct Stored<'r> {
 pub struct LogRow<'r> {
     pub rid: Rid,
     pub rt: ResourceType,
+    pub id: &'r str,
     pub kind: ChangeKind,
     pub prev: Rid,
     pub at_ms: i64,

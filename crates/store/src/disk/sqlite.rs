@@ -84,12 +84,13 @@ impl Connection {
     }
 
     /// Posting rows of a key; those that hold nothing from `low` to `high` may be left out.
+    /// `each` returns false to stop.
     pub fn postings(
         &self,
         key: &[u8],
         low: Rid,
         high: Rid,
-        mut each: impl FnMut(Rid, &[u8]) -> Result<()>,
+        mut each: impl FnMut(Rid, &[u8]) -> Result<bool>,
     ) -> Result<()> {
         // The row that holds `low` is the last one that begins at or before it.
         let mut statement = self.0.prepare_cached(
@@ -98,7 +99,9 @@ impl Connection {
         )?;
         let mut rows = statement.query(params![key, low, high])?;
         while let Some(row) = rows.next()? {
-            each(row.get(0)?, bytes_of(row, 1)?)?;
+            if !each(row.get(0)?, bytes_of(row, 1)?)? {
+                break;
+            }
         }
         Ok(())
     }
@@ -427,10 +430,19 @@ impl Connection {
         Ok(())
     }
 
+    /// The first version of a resource.
+    pub fn first_version(&self, rt: ResourceType, id: &str) -> Result<Option<Rid>> {
+        Ok(self
+            .0
+            .prepare_cached("SELECT rid FROM ident WHERE rt = ?1 AND id = ?2 ORDER BY vid LIMIT 1")?
+            .query_row(params![rt.0, id], |row| row.get(0))
+            .optional()?)
+    }
+
     /// Versions above `after`, in commit order.
     pub fn log(&self, after: Rid, mut each: impl FnMut(LogRow<'_>) -> Result<()>) -> Result<()> {
         let mut statement = self.0.prepare(
-            "SELECT rid, rt, kind, prev, at, packed FROM version WHERE rid > ?1 ORDER BY rid",
+            "SELECT rid, rt, kind, prev, at, packed, id FROM version WHERE rid > ?1 ORDER BY rid",
         )?;
         let mut rows = statement.query([after])?;
         while let Some(row) = rows.next()? {
@@ -441,6 +453,7 @@ impl Connection {
                 prev: row.get(3)?,
                 at_ms: row.get(4)?,
                 packed: bytes_of(row, 5)?,
+                id: row.get_ref(6)?.as_str().map_err(|_| Error::corrupt("an id"))?,
             })?;
         }
         Ok(())
