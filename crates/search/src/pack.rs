@@ -297,6 +297,34 @@ pub fn unpack<S: AsRef<str>>(
     Ok(out)
 }
 
+/// As [`unpack`], for some parameters alone: the others are passed over, which costs little.
+///
+/// `wanted` is sorted.
+pub fn unpack_of<S: AsRef<str>>(
+    bytes: &[u8],
+    wanted: &[ParamId],
+    resolve: &impl Fn(u32) -> Option<S>,
+) -> Result<Vec<Indexed>, Corrupt> {
+    let mut out = Vec::new();
+    let Some(last) = wanted.last() else { return Ok(out) };
+    let mut input = Input { rest: bytes, resolve };
+    let mut param = 0u16;
+    while !input.rest.is_empty() {
+        let step = u16::try_from(input.varint()?).map_err(|_| Corrupt)?;
+        param = param.checked_add(step).ok_or(Corrupt)?;
+        let id = ParamId(param);
+        if id > *last {
+            break;
+        }
+        if wanted.binary_search(&id).is_ok() {
+            out.push(Indexed { param: id, value: input.value()? });
+        } else {
+            input.pass()?;
+        }
+    }
+    Ok(out)
+}
+
 struct Input<'a, F> {
     rest: &'a [u8],
     resolve: &'a F,
@@ -343,6 +371,65 @@ impl<S: AsRef<str>, F: Fn(u32) -> Option<S>> Input<'_, F> {
     fn scaled(&mut self, is_seconds: bool) -> Result<i64, Corrupt> {
         let n = unzigzag(self.varint()?);
         if is_seconds { n.checked_mul(1000).ok_or(Corrupt) } else { Ok(n) }
+    }
+
+    fn pass_text(&mut self) -> Result<(), Corrupt> {
+        let n = usize::try_from(self.varint()?).map_err(|_| Corrupt)?;
+        self.bytes(n).map(|_| ())
+    }
+
+    fn pass_id(&mut self, is_uuid: bool) -> Result<(), Corrupt> {
+        if is_uuid { self.bytes(16).map(|_| ()) } else { self.pass_text() }
+    }
+
+    fn pass_varint(&mut self, is: bool) -> Result<(), Corrupt> {
+        if is { self.varint().map(|_| ()) } else { Ok(()) }
+    }
+
+    fn pass_number(&mut self, is_whole: bool) -> Result<(), Corrupt> {
+        if is_whole { self.varint().map(|_| ()) } else { self.bytes(8).map(|_| ()) }
+    }
+
+    /// Passes over what [`Input::value`] would read.
+    fn pass(&mut self) -> Result<(), Corrupt> {
+        let head = self.bytes(1)?[0];
+        let has = |flag: u8| head & flag != 0;
+        match head & 0x0f {
+            kind::TOKEN => {
+                self.pass_varint(has(F1))?;
+                if has(F2) { self.pass_id(has(F3)) } else { Ok(()) }
+            }
+            kind::STRING => self.pass_text(),
+            kind::DATE => {
+                self.pass_varint(!has(F1))?;
+                self.pass_varint(!has(F2))
+            }
+            kind::NUMBER => self.pass_number(has(F1)),
+            kind::QUANTITY => {
+                self.pass_number(has(F1))?;
+                self.pass_varint(has(F2))?;
+                if has(F3) {
+                    self.pass_text()?;
+                }
+                if has(F4) && self.bytes(1)?[0] != 0 {
+                    self.pass_text()?;
+                }
+                Ok(())
+            }
+            kind::REFERENCE => {
+                self.bytes(1)?;
+                self.pass_id(has(F1))
+            }
+            kind::URL => self.pass_id(has(F1)),
+            kind::IDENTIFIER => {
+                self.pass_varint(has(F1))?;
+                self.pass_id(has(F3))
+            }
+            kind::URI if has(F1) => self.pass_varint(true),
+            kind::URI => self.pass_text(),
+            kind::PRESENT => Ok(()),
+            _ => Err(Corrupt),
+        }
     }
 
     fn value(&mut self) -> Result<IndexValue, Corrupt> {

@@ -3,7 +3,7 @@
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
 use proptest::prelude::*;
-use search::pack::{is_kept, pack, unpack};
+use search::pack::{is_kept, pack, unpack, unpack_of};
 use search::parse::{Handling, Setting, parse};
 use search::sort::{SortValue, sort_key};
 use search::value::{IndexValue, Indexed, ParamId};
@@ -84,7 +84,16 @@ proptest! {
         want.dedup();
         let back: Vec<Indexed> =
             back.into_iter().filter(|indexed| is_kept(&indexed.value)).collect();
-        prop_assert_eq!(back, want);
+        prop_assert_eq!(&back, &want);
+        // Some parameters alone: every third one, and one that is not there.
+        let wanted: Vec<ParamId> =
+            (0..).step_by(3).take(params::count() / 3).map(ParamId).collect();
+        let some = unpack_of(&bytes, &wanted, &|n| texts.get(n as usize)).expect("packed");
+        let mut want = want;
+        want.retain(|indexed| wanted.contains(&indexed.param));
+        let some: Vec<Indexed> =
+            some.into_iter().filter(|indexed| is_kept(&indexed.value)).collect();
+        prop_assert_eq!(some, want);
         // No part of it is taken for the whole of something else that panics.
         for end in 0..bytes.len() {
             let _ = unpack(&bytes[..end], &|n| texts.get(n as usize));
@@ -94,6 +103,7 @@ proptest! {
     #[test]
     fn unpack_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         let _ = unpack(&bytes, &|n| (n < 10).then_some("x"));
+        let _ = unpack_of(&bytes, &[ParamId(3), ParamId(9)], &|n| (n < 10).then_some("x"));
     }
 
     #[test]

@@ -133,6 +133,15 @@ impl Pager<'_, '_> {
             }
             return Ok(places);
         }
+        if self.found.is_exact() {
+            let mut wanted: Vec<_> = self.query.sort.iter().map(|sort| sort.param).collect();
+            wanted.sort_unstable();
+            self.view.each_values_of(rids, &wanted, |rid, id, at, values| {
+                places.push((self.sort_bytes(id, at, &values), rid));
+                Ok(())
+            })?;
+            return Ok(places);
+        }
         self.view.each_values(rids, |rid, id, at, values| {
             if self.found.accepts(rid, at, &values) {
                 places.push((self.sort_bytes(id, at, &values), rid));

@@ -264,6 +264,21 @@ impl View<'_> {
             .each_values(rids, |rid, id, at, packed| each(rid, id, at, self.shared.unpack(packed)?))
     }
 
+    /// As [`View::each_values`] with the values of some parameters alone; `wanted` is sorted.
+    pub fn each_values_of(
+        &self,
+        rids: &RoaringBitmap,
+        wanted: &[ParamId],
+        mut each: impl FnMut(Rid, &str, i64, Vec<Indexed>) -> Result<()>,
+    ) -> Result<()> {
+        let resolve = |number| self.shared.systems.text(number);
+        self.connection.each_values(rids, |rid, id, at, packed| {
+            let values = search::pack::unpack_of(packed, wanted, &resolve)
+                .map_err(|_| Error::corrupt("packed values cannot be read"))?;
+            each(rid, id, at, values)
+        })
+    }
+
     /// All index values of a version, those that only its body tells included.
     pub fn values_of_body(
         &self,
