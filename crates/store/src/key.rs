@@ -118,8 +118,31 @@ impl Ladder {
         middle.saturating_sub(2)..=middle + 1
     }
 
-    fn at(self, level: u8, value: u32) -> u32 {
-        value >> (self.shift * u32::from(level))
+    /// The value of a level that a fine value is gathered into.
+    pub fn at(self, level: u8, fine: u32) -> u32 {
+        fine >> (self.shift * u32::from(level))
+    }
+
+    /// The coarsest level.
+    pub fn top(self) -> u8 {
+        self.top
+    }
+
+    /// First of the values that a value of a level is made of, one level down; there are so many:
+    /// [`Ladder::width`].
+    pub fn down(self, value: u32) -> u32 {
+        value << self.shift
+    }
+
+    /// Values of a level that make one of the next.
+    pub fn width(self) -> u32 {
+        1 << self.shift
+    }
+
+    /// First and last fine value that a value of a level is made of.
+    pub fn fine(self, level: u8, value: u32) -> (u32, u32) {
+        let bits = self.shift * u32::from(level);
+        (value << bits, ((value + 1) << bits) - 1)
     }
 }
 
@@ -141,9 +164,14 @@ pub fn fine_day(day: i64) -> u32 {
     (day + DAY_BIAS) as u32
 }
 
-/// The day in the last three bytes of a date key.
-pub fn day_of_key(bytes: &[u8]) -> i64 {
-    bytes.iter().fold(0i64, |n, b| n << 8 | i64::from(*b)) - DAY_BIAS
+/// Inverse of [`fine_day`].
+pub fn day_of_fine(fine: u32) -> i64 {
+    i64::from(fine) - DAY_BIAS
+}
+
+/// A day within what a key can say.
+pub fn clamp_day(day: i64) -> i64 {
+    day.clamp(DAY_MIN, DAY_MAX)
 }
 
 /// Number bucket: sign, exponent and 12 bits of the mantissa, in order of the numbers.

@@ -1,6 +1,6 @@
 //! Pages of a search result: order, paging, totals, includes.
 
-use fhir_tables::{ResourceType, SearchKind};
+use fhir_tables::SearchKind;
 use roaring::RoaringBitmap;
 use search::params as search_params;
 use search::query::{Include, Query, SortKey, Total};
@@ -12,12 +12,12 @@ use crate::key;
 use crate::plan::{self, Found};
 use crate::snapshot::Snapshot;
 use crate::types::{ChangeKind, Cursor, Head, PageRequest, Rid, SearchPage, Version};
-use crate::view::View;
+use crate::view::{EVERYTHING, View};
 
-/// More candidates than this are not all read for sorting when the index can be walked in order.
-const SORT_ALL_MAX: u64 = 4_000;
-/// With less than one candidate in so many of a type, reading them all beats walking the index.
-const WALK_SHARE: u64 = 16;
+/// Up to so many candidates are all read for sorting, and up to so many more for each row of the
+/// page; with more, the days of the index are walked in order, which costs some look-ups a row.
+const SORT_ALL_MIN: u64 = 300;
+const SORT_ALL_PER_ROW: u64 = 8;
 /// More unsure candidates than this are not verified just for a total that nobody asked for.
 pub const TOTAL_FREE_MAX: u64 = 10_000;
 
@@ -68,7 +68,7 @@ impl Pager<'_, '_> {
             return self.by_rid();
         }
         let first = self.query.sort[0];
-        if first.kind == SearchKind::Date && self.is_worth_walking()? {
+        if first.kind == SearchKind::Date && self.is_worth_walking() {
             return self.by_day(first);
         }
         let all = self.found.candidates.clone();
@@ -77,15 +77,10 @@ impl Pager<'_, '_> {
         Ok(places)
     }
 
-    /// Whether the days of the whole type cost less to walk than the values of all candidates to
-    /// read: not for one patient's share of a large record.
-    fn is_worth_walking(&self) -> Result<bool> {
-        let n = self.found.candidates.len();
-        if n <= SORT_ALL_MAX {
-            return Ok(false);
-        }
-        let of_type = self.view.fetch(&key::of_type(self.query.rt))?.len();
-        Ok(n * WALK_SHARE >= of_type)
+    /// Whether days are fewer to walk than values of candidates to read.
+    fn is_worth_walking(&self) -> bool {
+        let page = self.request.count as u64;
+        self.found.candidates.len() > SORT_ALL_MIN + SORT_ALL_PER_ROW * page
     }
 
     fn by_rid(&mut self) -> Result<Vec<Place>> {
@@ -220,48 +215,47 @@ impl Pager<'_, '_> {
         candidates: &RoaringBitmap,
         places: &mut Vec<Place>,
     ) -> Result<()> {
+        let (Some(low), Some(high)) = (candidates.min(), candidates.max()) else { return Ok(()) };
         let view = self.view;
-        let days = days_with(view, self.query.rt, sort, updated, candidates)?;
-        let wanted = self.request.count + 1;
+        view.bounds.set((low, high));
         let backward = self.request.backward != sort.descending;
         let cursor_day = match &self.request.from {
             Some(cursor) => self.day_at(sort, updated, cursor)?,
             None => None,
         };
-        let mut each = |pager: &mut Self, day: i64, rids: &RoaringBitmap| -> Result<bool> {
-            let passed = cursor_day.is_some_and(|c| if backward { day > c } else { day < c });
-            if passed {
-                return Ok(true);
+        let longer = if sort.descending { b'E' } else { b'L' };
+        let prefixes = if updated {
+            vec![key::updated_prefix(self.query.rt)]
+        } else {
+            vec![key::param(b'D', sort.param), key::param(longer, sort.param)]
+        };
+        let (from, to) = match cursor_day {
+            Some(day) if backward => (key::DAY_MIN, day),
+            Some(day) => (day, key::DAY_MAX),
+            None => (key::DAY_MIN, key::DAY_MAX),
+        };
+        let wanted = self.request.count + 1;
+        let range = key::fine_day(key::clamp_day(from))..=key::fine_day(key::clamp_day(to));
+        let walk = Walk { view, prefixes: &prefixes, ladder: key::DAYS, backward, range };
+        let walked = walk.each(candidates, &mut |fine, rids| {
+            let day = key::day_of_fine(fine);
+            if updated {
+                places.extend(self.group(rids)?);
+                return Ok(places.len() < wanted);
             }
+            // The version's place in the order may be on another day: some stand under several.
             let mut own = RoaringBitmap::new();
-            for rid in rids {
-                if updated || pager.is_day_of(rid, sort, day)? {
+            view.each_values_of(rids, &[sort.param], |rid, _, _, values| {
+                if plan::day_of(&values, sort.param, sort.descending) == Some(day) {
                     own.insert(rid);
                 }
-            }
-            places.extend(pager.group(&own)?);
+                Ok(())
+            })?;
+            places.extend(self.group(&own)?);
             Ok(places.len() < wanted)
-        };
-        if backward {
-            for (day, rids) in days.iter().rev() {
-                if !each(self, *day, rids)? {
-                    break;
-                }
-            }
-        } else {
-            for (day, rids) in &days {
-                if !each(self, *day, rids)? {
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the version's place in the order is on this day: others stand under several days.
-    fn is_day_of(&self, rid: Rid, sort: SortKey, day: i64) -> Result<bool> {
-        let (_, _, values) = self.view.values(rid)?;
-        Ok(plan::day_of(&values, sort.param, sort.descending) == Some(day))
+        });
+        view.bounds.set(EVERYTHING);
+        walked
     }
 
     /// The day on which the cursor stands; `None` when it stands among those without a value.
@@ -277,32 +271,96 @@ impl Pager<'_, '_> {
     }
 }
 
-/// Candidates by the day under which the sort parameter puts them.
-fn days_with(
-    view: &View<'_>,
-    rt: ResourceType,
-    sort: SortKey,
-    updated: bool,
-    candidates: &RoaringBitmap,
-) -> Result<std::collections::BTreeMap<i64, RoaringBitmap>> {
-    let mut days = std::collections::BTreeMap::new();
-    let longer = if sort.descending { b'E' } else { b'L' };
-    let families: &[u8] = if updated { b"A" } else { &[b'D', longer] };
-    for family in families {
-        let mut prefix =
-            if updated { key::updated_prefix(rt) } else { key::param(*family, sort.param) };
-        // The level of single days.
-        prefix.push(0);
-        let Some(end) = key::after_prefix(&prefix) else { continue };
-        view.walk(&prefix, &end, false, |k, rids| {
-            let own = rids & candidates;
-            if !own.is_empty() {
-                *days.entry(key::day_of_key(&k[prefix.len()..])).or_default() |= own;
+/// The values of families that stand on levels, in order, down to those under which candidates
+/// stand: what holds no candidate is passed over as a whole.
+struct Walk<'a> {
+    view: &'a View<'a>,
+    prefixes: &'a [Vec<u8>],
+    ladder: key::Ladder,
+    backward: bool,
+    /// Fine values that are wanted.
+    range: std::ops::RangeInclusive<u32>,
+}
+
+impl Walk<'_> {
+    /// Calls `each` with a fine value and its candidates; `each` returns false to stop.
+    fn each(
+        &self,
+        candidates: &RoaringBitmap,
+        each: &mut dyn FnMut(u32, &RoaringBitmap) -> Result<bool>,
+    ) -> Result<()> {
+        let top = self.ladder.top();
+        let usual = self.ladder.usual();
+        let first = self.ladder.at(top, *self.range.start());
+        let last = self.ladder.at(top, *self.range.end());
+        // Hardly anything stands outside the usual values: one look tells.
+        let mut parts = [
+            (first, last.min(usual.start() - 1)),
+            (first.max(*usual.start()), last.min(*usual.end())),
+            (first.max(usual.end() + 1), last),
+        ];
+        if self.backward {
+            parts.reverse();
+        }
+        for (first, last) in parts {
+            let is_unusual = last - first.min(last) > usual.end() - usual.start();
+            if first > last || (is_unusual && self.under(top, first, last, candidates)?.is_empty())
+            {
+                continue;
             }
-            Ok(true)
-        })?;
+            if !self.level(top, first, last, candidates, each)? {
+                break;
+            }
+        }
+        Ok(())
     }
-    Ok(days)
+
+    /// Candidates under neighbouring values of a level.
+    fn under(&self, level: u8, first: u32, last: u32, of: &RoaringBitmap) -> Result<RoaringBitmap> {
+        let mut all = RoaringBitmap::new();
+        for prefix in self.prefixes {
+            let start = key::leveled(prefix, level, first);
+            if first == last {
+                all |= self.view.fetch(&start)? & of;
+            } else {
+                let end = key::after_prefix(&key::leveled(prefix, level, last));
+                all |= self.view.fetch_range(&start, end.as_deref(), |_| true)? & of;
+            }
+        }
+        Ok(all)
+    }
+
+    fn level(
+        &self,
+        level: u8,
+        first: u32,
+        last: u32,
+        candidates: &RoaringBitmap,
+        each: &mut dyn FnMut(u32, &RoaringBitmap) -> Result<bool>,
+    ) -> Result<bool> {
+        for i in 0..=last - first {
+            let value = if self.backward { last - i } else { first + i };
+            let (fine_first, fine_last) = self.ladder.fine(level, value);
+            if fine_last < *self.range.start() || fine_first > *self.range.end() {
+                continue;
+            }
+            let own = self.under(level, value, value, candidates)?;
+            if own.is_empty() {
+                continue;
+            }
+            let go_on = if level == 0 {
+                each(value, &own)?
+            } else {
+                let first = self.ladder.down(value);
+                let last = first + self.ladder.width() - 1;
+                self.level(level - 1, first, last, &own, each)?
+            };
+            if !go_on {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 impl Snapshot {

@@ -280,13 +280,32 @@ fn pages_follow_each_other_in_both_directions_whatever_the_order() {
     let folder = Folder::new();
     let (store, _) = new_store(&folder);
     let mut puts = vec![put(&patient("p", "Stone", "1980"), Expect::New)];
-    for i in 0..50 {
-        let day = format!("2020-{:02}-{:02}", 1 + i % 7, 1 + i * 11 % 28);
-        puts.push(put(&observation(&format!("o{i}"), "p", &day, f64::from(i % 9)), Expect::New));
+    // So many that small pages walk the days of the index and a large one sorts what it reads.
+    const N: usize = 600;
+    for i in 0..N {
+        let day = match i % 23 {
+            0 => "2020".to_owned(),
+            1 => "1650-03".to_owned(),
+            2 => format!("{}-11-30T23:30:00-05:00", 1968 + i % 90),
+            _ => format!("2020-{:02}-{:02}", 1 + i % 7, 1 + i * 11 % 28),
+        };
+        let mut json = observation(&format!("o{i}"), "p", &day, (i % 9) as f64);
+        let date = format!("\"effectiveDateTime\":\"{day}\",");
+        json = match i % 29 {
+            0 => json.replace(&date, ""),
+            1 => json.replace(&date, "\"effectivePeriod\":{\"start\":\"2019-12-30\"},"),
+            2 => json.replace(
+                &date,
+                "\"effectivePeriod\":{\"start\":\"2018\",\"end\":\"2020-03-04T01:02:03Z\"},",
+            ),
+            _ => json,
+        };
+        puts.push(put(&json, Expect::New));
     }
     write(&store, puts);
     let mut snapshot = store.snapshot().expect("snapshot");
-    for sort in ["", "_sort=date", "_sort=-date", "_sort=value-quantity,-date", "_sort=-_id"] {
+    let sorts = ["", "_sort=date", "_sort=-date", "_sort=value-quantity,-date", "_sort=-_id"];
+    for sort in sorts.into_iter().chain(["_sort=-_lastUpdated", "_sort=date,-value-quantity"]) {
         let text = if sort.is_empty() {
             "subject=Patient/p".into()
         } else {
@@ -294,7 +313,7 @@ fn pages_follow_each_other_in_both_directions_whatever_the_order() {
         };
         let q = query("Observation", &text);
         let all = ids(&mut snapshot, "Observation", &text);
-        assert_eq!(all.len(), 50);
+        assert_eq!(all.len(), N);
         let mut page = |from: Option<Cursor>, backward| {
             let request = PageRequest { from, backward, count: 7, total: Total::None };
             snapshot.search(&q, &request).expect("search")
@@ -323,7 +342,7 @@ fn pages_follow_each_other_in_both_directions_whatever_the_order() {
             }
             from = p.first;
         }
-        assert_eq!(back, all[..49], "{sort} backward from the last page");
+        assert_eq!(back, all[..(N - 1) / 7 * 7], "{sort} backward from the last page");
     }
 }
 
