@@ -17,6 +17,17 @@ const KEPT_MAX_BYTES: usize = 32 << 20;
 /// Shorter lists are as quickly read again.
 const KEEP_FROM: u64 = 1_024;
 
+/// Before a prefix: the list of all keys that begin with it. No key begins with this byte.
+const UNDER_PREFIX: u8 = u8::MAX;
+
+/// Under which name the list of all keys with a prefix is kept.
+pub fn under(prefix: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(prefix.len() + 1);
+    name.push(UNDER_PREFIX);
+    name.extend_from_slice(prefix);
+    name
+}
+
 struct Kept {
     list: Arc<RoaringBitmap>,
     bytes: usize,
@@ -88,7 +99,14 @@ impl Lists {
         inner.epoch += 1;
         let mut bytes = 0;
         for (key, kept) in &mut inner.lists {
-            generation.get(key, Arc::make_mut(&mut kept.list));
+            let list = Arc::make_mut(&mut kept.list);
+            match key.split_first() {
+                Some((&UNDER_PREFIX, prefix)) => {
+                    let to = crate::key::after_prefix(prefix);
+                    generation.range(prefix, to.as_deref(), |_, rids| *list |= rids);
+                }
+                _ => generation.get(key, list),
+            }
             kept.bytes = bytes_of(key, &kept.list);
             bytes += kept.bytes;
         }
@@ -128,6 +146,14 @@ mod tests {
         let mut gone = false;
         lists.generation_is_on_disk(&generation, || gone = true);
         assert!(gone && lists.get(b"k").is_some_and(|l| l.contains(7_000)));
+        lists.keep(&under(b"ka"), &long, lists.epoch());
+        let generation = Generation::new();
+        for (rid, key) in [(7_001, &b"k"[..]), (7_002, b"ka"), (7_003, b"kaz"), (7_004, b"kb")] {
+            generation.add(rid, std::iter::once(key));
+        }
+        lists.generation_is_on_disk(&generation, || {});
+        let under = lists.get(&under(b"ka")).expect("kept");
+        assert_eq!(under.iter().skip(5_000).collect::<Vec<_>>(), [7_002, 7_003]);
         lists.keep(b"late", &long, epoch);
         assert!(lists.get(b"late").is_none(), "read before the generation was on disk");
     }

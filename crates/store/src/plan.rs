@@ -287,7 +287,7 @@ fn one(view: &View<'_>, rt: ResourceType, c: &Criterion, operand: &Operand) -> R
 }
 
 fn prefix_range(view: &View<'_>, prefix: &[u8]) -> Result<RoaringBitmap> {
-    view.fetch_range(prefix, key::after_prefix(prefix).as_deref(), |_| true)
+    view.fetch_prefix(prefix)
 }
 
 fn token(view: &View<'_>, p: ParamId, system: &SystemMatch, code: Option<&str>) -> Result<Cand> {

@@ -13,6 +13,7 @@ use crate::column;
 use crate::disk::{Connection, Order};
 use crate::error::{Error, Result};
 use crate::key;
+use crate::lists;
 use crate::memory::Generation;
 use crate::posting;
 use crate::store::Shared;
@@ -70,6 +71,40 @@ impl View<'_> {
             self.shared.lists.keep(key, &bitmap, epoch);
         }
         Ok(bitmap)
+    }
+
+    /// Versions under all keys that begin with `prefix`. Those out of bounds may be left out.
+    pub fn fetch_prefix(&self, prefix: &[u8]) -> Result<RoaringBitmap> {
+        let name = lists::under(prefix);
+        let to = key::after_prefix(prefix);
+        let mut all = match self.shared.lists.get(&name) {
+            Some(kept) => (*kept).clone(),
+            None => {
+                let mut all = RoaringBitmap::new();
+                let high = self.bounds.get().1;
+                self.connection.posting_range(
+                    prefix,
+                    to.as_deref(),
+                    Order::Forward,
+                    |_, first, rids| {
+                        if first <= high {
+                            posting::decode(first, rids, &mut all)?;
+                        }
+                        Ok(true)
+                    },
+                )?;
+                if let Some(epoch) = self.epoch
+                    && high == Rid::MAX
+                {
+                    self.shared.lists.keep(&name, &all, epoch);
+                }
+                all
+            }
+        };
+        for generation in self.generations {
+            generation.range(prefix, to.as_deref(), |_, rids| all |= rids);
+        }
+        Ok(all)
     }
 
     /// Versions under the keys from `from` up to but not including `to` that `wanted` accepts.
