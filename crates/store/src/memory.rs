@@ -36,7 +36,10 @@ impl Rids {
                 *self = Rids::Many(many);
             }
             Rids::Many(bitmap) => {
-                bitmap.insert(rid);
+                // Nearly always behind all others: no search for its place.
+                if bitmap.try_push(rid).is_err() {
+                    bitmap.insert(rid);
+                }
             }
         }
     }

@@ -257,6 +257,7 @@ impl Store {
 
     fn start(folder: &Path, key: &DataKey, clock: Clock, lock: File) -> Result<Store> {
         let connection = schema::open(folder, key, false, schema::WRITER_CACHE_KIB)?;
+        schema::check_format(&connection)?;
         let connection = Connection(connection);
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),

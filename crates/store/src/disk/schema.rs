@@ -11,6 +11,10 @@ use crate::keyring::DataKey;
 /// Name of the database file in the folder.
 pub const FILE: &str = "vitae.db";
 
+/// Form of tables, rows and keys. It changes when an earlier program could not read what this one
+/// writes, or this one not what an earlier one wrote.
+const FORMAT: i64 = 2;
+
 /// All tables. What is derived from others is marked so; `verify` compares, reopening rebuilds.
 const TABLES: &str = "
 CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
@@ -96,6 +100,44 @@ pub fn open_file(
 
 /// Makes the tables in an empty database.
 pub fn create(connection: &Connection) -> Result<()> {
-    connection.execute_batch(&format!("BEGIN IMMEDIATE;{TABLES}COMMIT;"))?;
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;{TABLES}PRAGMA user_version = {FORMAT};COMMIT;"
+    ))?;
     Ok(())
+}
+
+/// Errors: `Place` when the database was written in another form than this program reads.
+pub fn check_format(connection: &Connection) -> Result<()> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found == FORMAT {
+        return Ok(());
+    }
+    let words = format!(
+        "the practice is stored in form {found}, this program reads form {FORMAT}: export it with \
+         the program that wrote it, and import that into a new one"
+    );
+    Err(Error::new(Kind::Place, words))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::Store;
+
+    use super::*;
+
+    #[test]
+    fn another_form_is_refused_with_what_to_do() {
+        let folder = std::env::temp_dir().join(format!("vitae-form-{}", std::process::id()));
+        let key = DataKey::random().expect("key");
+        drop(Store::create(&folder, &key, Arc::new(|| 0)).expect("store"));
+        let connection = open(&folder, &key, false, 1_024).expect("database");
+        connection.execute_batch("PRAGMA user_version = 1").expect("pragma");
+        drop(connection);
+        let error = Store::open(&folder, &key, Arc::new(|| 0)).err().expect("refused");
+        assert_eq!(error.kind, Kind::Place);
+        assert!(error.public.contains("export it"), "{}", error.public);
+        std::fs::remove_dir_all(&folder).expect("own folder");
+    }
 }
