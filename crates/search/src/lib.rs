@@ -13,9 +13,11 @@ pub mod parse;
 pub mod query;
 pub mod sort;
 pub mod value;
+pub mod world;
 
 mod convert;
 mod decimal;
+mod display;
 mod path;
 mod plan;
 mod suggest;

@@ -7,27 +7,61 @@ use fhir_tables::SearchKind;
 
 use crate::normalize::normalize;
 use crate::params;
-use crate::query::{Compartment, Criterion, Modifier, Operand, Prefix, Query, SystemMatch};
+use crate::query::{
+    Chain, Compartment, Criterion, FilterOp, Has, Modifier, Node, Operand, Prefix, Query,
+    SystemMatch,
+};
 use crate::value::{IndexValue, Indexed};
+use crate::world::{Known, World};
 
 impl Query {
-    /// Whether a resource is in the result. `values` are all its index values.
+    /// Whether a resource is in the result, in a world without other resources: chains and `_has`
+    /// lead nowhere. `values` are all its index values.
     pub fn matches(&self, id: &str, last_updated_ms: i64, values: &[Indexed]) -> bool {
-        self.compartment.as_ref().is_none_or(|compartment| compartment.matches(id, values))
-            && self.criteria.iter().all(|criterion| {
-                if criterion.param == params::id_of(self.rt) {
-                    criterion.matches_id(id)
-                } else if criterion.param == params::last_updated_of(self.rt) {
-                    criterion.matches_instant(last_updated_ms)
-                } else {
-                    criterion.matches(values)
-                }
-            })
+        let values = values.to_vec();
+        let resource = Known { rt: self.rt, id: id.to_owned(), last_updated_ms, values };
+        self.matches_in(&World::default(), &resource)
     }
 
-    /// Whether any criterion needs values that only the resource's body gives.
-    pub fn needs_body(&self) -> bool {
-        self.criteria.iter().any(Criterion::needs_body)
+    /// Whether a resource is in the result; chains and `_has` see the resources of `world`.
+    pub fn matches_in(&self, world: &World, resource: &Known) -> bool {
+        resource.rt == self.rt
+            && self.compartment.as_ref().is_none_or(|c| c.matches(&resource.id, &resource.values))
+            && self.nodes.iter().all(|node| node.matches(world, resource))
+    }
+}
+
+impl Node {
+    /// Whether a resource satisfies the condition.
+    pub fn matches(&self, world: &World, resource: &Known) -> bool {
+        match self {
+            Node::Criterion(criterion) => criterion.matches_resource(resource),
+            Node::Chain(chain) => chain.matches(world, resource),
+            Node::Has(has) => has.matches(world, resource),
+            Node::And(nodes) => nodes.iter().all(|node| node.matches(world, resource)),
+            Node::Or(nodes) => nodes.iter().any(|node| node.matches(world, resource)),
+            Node::Not(node) => !node.matches(world, resource),
+        }
+    }
+}
+
+impl Chain {
+    fn matches(&self, world: &World, resource: &Known) -> bool {
+        resource.references(self.param).any(|(rt, id)| {
+            world.get(rt, id).is_some_and(|target| {
+                let mut nodes = self.targets.iter().filter(|(of, _)| *of == rt);
+                nodes.any(|(_, node)| node.matches(world, target))
+            })
+        })
+    }
+}
+
+impl Has {
+    fn matches(&self, world: &World, resource: &Known) -> bool {
+        world.of(self.source).any(|source| {
+            source.references(self.param).any(|to| to == (resource.rt, resource.id.as_str()))
+                && self.node.matches(world, source)
+        })
     }
 }
 
@@ -43,6 +77,17 @@ impl Compartment {
 }
 
 impl Criterion {
+    /// Whether a resource satisfies this criterion, `_id` and `_lastUpdated` included.
+    pub fn matches_resource(&self, resource: &Known) -> bool {
+        if self.param == params::id_of(resource.rt) {
+            self.matches_id(&resource.id)
+        } else if self.param == params::last_updated_of(resource.rt) {
+            self.matches_instant(resource.last_updated_ms)
+        } else {
+            self.matches(&resource.values)
+        }
+    }
+
     /// Whether the values of one resource satisfy this criterion.
     ///
     /// Not for `_id` and `_lastUpdated`, which are no index values.
@@ -55,6 +100,10 @@ impl Criterion {
             }
             // search.html#not: what has no matching value, also what has no value.
             Modifier::Not => !own.any(|indexed| self.matches_value(&indexed.value)),
+            Modifier::Filter(FilterOp::Differs) => own.any(|indexed| {
+                is_value(&indexed.value)
+                    && !self.operands.iter().any(|o| is_same(o, &indexed.value))
+            }),
             _ => own.any(|indexed| self.matches_value(&indexed.value)),
         }
     }
@@ -85,8 +134,52 @@ impl Criterion {
     }
 }
 
+/// Whether a value says something; marks and words beside a token do not.
+fn is_value(value: &IndexValue) -> bool {
+    !matches!(value, IndexValue::TokenText(_) | IndexValue::OfType { .. })
+}
+
+/// `eq` of `_filter`: the same value, a date in the same precision.
+fn is_same(operand: &Operand, value: &IndexValue) -> bool {
+    use IndexValue as V;
+    match (operand, value) {
+        (Operand::String(wanted), V::String(text)) => normalize(text) == normalize(wanted),
+        (Operand::Date { lo, hi, .. }, V::Date { lo: a, hi: b }) => lo == a && hi == b,
+        (Operand::Number { value, .. }, V::Number(x)) => value == x,
+        (Operand::Quantity { value, .. }, V::Quantity { value: x, .. }) if value != x => false,
+        _ => operand_matches(operand, Modifier::None, value),
+    }
+}
+
+fn filter_matches(op: FilterOp, operand: &Operand, value: &IndexValue) -> bool {
+    let texts = || match (operand, value) {
+        (Operand::String(wanted), IndexValue::String(text)) => {
+            Some((normalize(text), normalize(wanted)))
+        }
+        _ => None,
+    };
+    match op {
+        FilterOp::Same => is_same(operand, value),
+        FilterOp::Differs => is_value(value) && !is_same(operand, value),
+        FilterOp::EndsWith => texts().is_some_and(|(text, wanted)| text.ends_with(&wanted)),
+        FilterOp::Greater => texts().is_some_and(|(text, wanted)| text > wanted),
+        FilterOp::Less => texts().is_some_and(|(text, wanted)| text < wanted),
+        FilterOp::GreaterOrSame => texts().is_some_and(|(text, wanted)| text >= wanted),
+        FilterOp::LessOrSame => texts().is_some_and(|(text, wanted)| text <= wanted),
+        FilterOp::Covers => match (operand, value) {
+            (Operand::Date { lo, hi, .. }, IndexValue::Date { lo: a, hi: b }) => {
+                a <= lo && hi <= b
+            }
+            _ => false,
+        },
+    }
+}
+
 fn operand_matches(operand: &Operand, modifier: Modifier, value: &IndexValue) -> bool {
     use IndexValue as V;
+    if let Modifier::Filter(op) = modifier {
+        return filter_matches(op, operand, value);
+    }
     match (operand, value) {
         // Deviation: codes are compared with their case, where search.html#token would rather have
         // them compared without it when in doubt. Identifiers and UCUM codes differ by case, and

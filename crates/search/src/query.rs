@@ -6,13 +6,24 @@ use fhir_tables::{ResourceType, SearchKind};
 
 use crate::value::ParamId;
 
+/// A search across types: one query for each type, all with the same controls.
+///
+/// Source: http.html#vsearch, search.html#type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SystemQuery {
+    /// In the order of the types; not empty.
+    pub queries: Vec<Query>,
+    /// The types were named by `_type`.
+    pub is_named: bool,
+}
+
 /// A search on one resource type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
     pub rt: ResourceType,
     pub compartment: Option<Compartment>,
     /// All must hold.
-    pub criteria: Vec<Criterion>,
+    pub nodes: Vec<Node>,
     pub sort: Vec<SortKey>,
     /// Resources on a page; already clamped to the limit. `None`: the default.
     pub count: Option<u32>,
@@ -28,6 +39,51 @@ pub struct Query {
     pub ignored: Vec<String>,
 }
 
+impl Query {
+    /// The conditions that are one parameter each.
+    pub fn criteria(&self) -> impl Iterator<Item = &Criterion> {
+        self.nodes.iter().filter_map(|node| match node {
+            Node::Criterion(criterion) => Some(criterion),
+            _ => None,
+        })
+    }
+
+    /// The types whose resources decide about the result, each once, the searched type first.
+    pub fn types(&self) -> Vec<ResourceType> {
+        let mut out = vec![self.rt];
+        for node in &self.nodes {
+            node.add_types(&mut out);
+        }
+        out
+    }
+}
+
+impl Node {
+    fn add_types(&self, out: &mut Vec<ResourceType>) {
+        match self {
+            Node::Criterion(_) => {}
+            Node::Chain(chain) => {
+                for (rt, node) in &chain.targets {
+                    add_type(*rt, out);
+                    node.add_types(out);
+                }
+            }
+            Node::Has(has) => {
+                add_type(has.source, out);
+                has.node.add_types(out);
+            }
+            Node::And(nodes) | Node::Or(nodes) => nodes.iter().for_each(|n| n.add_types(out)),
+            Node::Not(node) => node.add_types(out),
+        }
+    }
+}
+
+fn add_type(rt: ResourceType, out: &mut Vec<ResourceType>) {
+    if !out.contains(&rt) {
+        out.push(rt);
+    }
+}
+
 /// `Patient/1/Observation`: any of these parameters of the searched type points to the resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compartment {
@@ -36,6 +92,40 @@ pub struct Compartment {
     pub params: Vec<ParamId>,
     /// The searched type is the compartment's own type: the resource itself is in it.
     pub is_root: bool,
+}
+
+/// A condition on resources of one type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    Criterion(Criterion),
+    /// `subject:Patient.name=x`.
+    Chain(Chain),
+    /// `_has:Observation:patient:code=x`; also `_list`.
+    Has(Has),
+    /// All must hold.
+    And(Vec<Node>),
+    /// One must hold.
+    Or(Vec<Node>),
+    Not(Box<Node>),
+}
+
+/// A reference of the resource leads to a resource that satisfies the node of its type.
+///
+/// Source: search.html#chaining.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    pub param: ParamId,
+    pub targets: Vec<(ResourceType, Node)>,
+}
+
+/// A resource of type `source` refers to the resource by `param` and satisfies the node.
+///
+/// Source: search.html#has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Has {
+    pub source: ResourceType,
+    pub param: ParamId,
+    pub node: Box<Node>,
 }
 
 /// One parameter of the query: any operand may hold.
@@ -65,6 +155,28 @@ pub enum Modifier {
     OfType,
     Identifier,
     Type(ResourceType),
+    /// A comparison that only `_filter` has.
+    Filter(FilterOp),
+}
+
+/// Comparisons of `_filter` that no prefix or modifier of a parameter says.
+///
+/// Source: search_filter.html#ops. Text is compared after [`crate::normalize`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterOp {
+    /// `eq`: the value itself, a date or number also in its precision.
+    Same,
+    /// `ne`: there is a value that is not the same.
+    Differs,
+    /// `ew`: the text ends so.
+    EndsWith,
+    /// `gt`, `lt`, `ge`, `le` on text, by code point.
+    Greater,
+    Less,
+    GreaterOrSame,
+    LessOrSame,
+    /// `co` on dates: the period of the value includes the given one.
+    Covers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use search::value::{IndexValue, Indexed};
 use crate::body;
 use crate::error::Result;
 use crate::key;
-use crate::plan::{self, Found};
+use crate::plan::{self, Cx, Found};
 use crate::snapshot::Snapshot;
 use crate::types::{ChangeKind, Cursor, Head, PageRequest, Rid, SearchPage, Version};
 use crate::view::{EVERYTHING, View};
@@ -37,7 +37,7 @@ fn heads(
     query: &Query,
     limit: usize,
 ) -> Result<Vec<Head>> {
-    let found = plan::find(view, query)?;
+    let found = plan::find(&mut Cx { view, bodies: &mut *bodies }, query)?;
     let mut heads = Vec::new();
     for rid in &found.candidates {
         if heads.len() == limit {
@@ -433,7 +433,7 @@ fn search(
     query: &Query,
     request: &PageRequest,
 ) -> Result<SearchPage> {
-    let mut found = plan::find(view, query)?;
+    let mut found = plan::find(&mut Cx { view, bodies: &mut *bodies }, query)?;
     let total = match request.total {
         Total::None => None,
         Total::Estimate => {

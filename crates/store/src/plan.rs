@@ -6,20 +6,20 @@
 //! criteria are not looked up but checked on the candidates' own values. What is not sure is
 //! verified by `search`'s matcher, the same code that defines the answer.
 
+mod find;
+mod links;
+
 use fhir_tables::{ResourceType, SearchKind};
 use roaring::RoaringBitmap;
 use search::params as search_params;
-use search::query::{Compartment, Criterion, Modifier, Operand, Prefix, Query, SystemMatch};
+use search::query::{Compartment, Criterion, FilterOp, Modifier, Operand, Prefix, SystemMatch};
 use search::value::{IndexValue, Indexed, ParamId};
 
-use crate::body;
 use crate::error::Result;
 use crate::key;
-use crate::types::Rid;
-use crate::view::{EVERYTHING, View};
+use crate::view::View;
 
-/// With so few candidates left, reading their values is cheaper than another index range.
-const VERIFY_RATHER_MAX: u64 = 256;
+pub use find::{Cx, Found, find};
 
 /// Versions that answer a criterion.
 #[derive(Default)]
@@ -42,143 +42,6 @@ impl Cand {
         self.sure |= other.sure;
         self.maybe |= other.maybe;
     }
-}
-
-/// The visible versions that may answer a query.
-pub struct Found<'q> {
-    query: &'q Query,
-    pub candidates: RoaringBitmap,
-    /// Those of the candidates that need no verification.
-    pub sure: RoaringBitmap,
-    /// What the others must be checked for.
-    unsure: Vec<&'q Criterion>,
-}
-
-impl Found<'_> {
-    pub fn is_exact(&self) -> bool {
-        self.unsure.is_empty()
-    }
-
-    /// Number of candidates that need verification.
-    pub fn n_unsure(&self) -> u64 {
-        if self.is_exact() { 0 } else { self.candidates.len().saturating_sub(self.sure.len()) }
-    }
-
-    /// Whether verification needs more than the values that stand with a version.
-    pub fn needs_body(&self) -> bool {
-        self.unsure.iter().any(|c| c.needs_body())
-    }
-
-    /// Whether a candidate with these values answers the query.
-    pub fn accepts(&self, rid: Rid, at_ms: i64, values: &[Indexed]) -> bool {
-        let updated = search_params::last_updated_of(self.query.rt);
-        self.sure.contains(rid)
-            || self.unsure.iter().all(|c| {
-                if c.param == updated { c.matches_instant(at_ms) } else { c.matches(values) }
-            })
-    }
-
-    /// Whether a candidate answers the query.
-    pub fn holds(&self, view: &View<'_>, bodies: &mut body::Reader, rid: Rid) -> Result<bool> {
-        if self.is_exact() || self.sure.contains(rid) {
-            return Ok(true);
-        }
-        let (_, at, values) =
-            if self.needs_body() { view.values_of_body(rid, bodies)? } else { view.values(rid)? };
-        Ok(self.accepts(rid, at, &values))
-    }
-
-    /// Verifies all candidates.
-    pub fn settle(&mut self, view: &View<'_>, bodies: &mut body::Reader) -> Result<()> {
-        if self.is_exact() {
-            return Ok(());
-        }
-        let mut kept = self.sure.clone();
-        let open = &self.candidates - &self.sure;
-        if self.needs_body() {
-            for rid in &open {
-                if self.holds(view, bodies, rid)? {
-                    kept.insert(rid);
-                }
-            }
-        } else {
-            view.each_values(&open, |rid, _, at, values| {
-                if self.accepts(rid, at, &values) {
-                    kept.insert(rid);
-                }
-                Ok(())
-            })?;
-        }
-        self.candidates = kept;
-        self.unsure.clear();
-        Ok(())
-    }
-}
-
-/// How much a criterion costs to look up: 0 is one short list. What is cheap and narrow comes first,
-/// and bounds what is read of the lists after it.
-fn cost(query: &Query, c: &Criterion) -> u8 {
-    if c.param == search_params::id_of(query.rt) {
-        return 0;
-    }
-    match (c.modifier, c.kind) {
-        (Modifier::Not, _) => 5,
-        (Modifier::Contains | Modifier::Text | Modifier::OfType, _) => 6,
-        (Modifier::Missing, _) => 3,
-        (_, SearchKind::Reference) => 0,
-        (_, SearchKind::Token | SearchKind::Uri | SearchKind::String) => 1,
-        (_, SearchKind::Composite) => 2,
-        (_, SearchKind::Number | SearchKind::Quantity) => 3,
-        (_, SearchKind::Date) => 4,
-        _ => 6,
-    }
-}
-
-/// Plans and runs the look-ups of a query.
-pub fn find<'q>(view: &View<'_>, query: &'q Query) -> Result<Found<'q>> {
-    let mut order: Vec<&Criterion> = query.criteria.iter().collect();
-    order.sort_by_key(|c| cost(query, c));
-    let mut candidates: Option<RoaringBitmap> = None;
-    let mut sure: Option<RoaringBitmap> = None;
-    let mut unsure = Vec::new();
-    if let Some(compartment) = &query.compartment {
-        let all = in_compartment(view, query.rt, compartment)?;
-        sure = Some(all.clone());
-        candidates = Some(all);
-    }
-    for criterion in order {
-        if let Some((low, high)) = candidates.as_ref().and_then(|c| Some((c.min()?, c.max()?))) {
-            view.bounds.set((low, high));
-        }
-        let few = candidates.as_ref().is_some_and(|c| c.len() <= VERIFY_RATHER_MAX);
-        if few && cost(query, criterion) > 0 {
-            unsure.push(criterion);
-            sure = Some(RoaringBitmap::new());
-            continue;
-        }
-        let found = eval(view, query.rt, criterion)?;
-        if !(&found.maybe - &found.sure).is_empty() {
-            unsure.push(criterion);
-        }
-        let either = &found.sure | &found.maybe;
-        candidates = Some(candidates.map_or(either.clone(), |c| c & either));
-        sure = Some(sure.map_or(found.sure.clone(), |s| s & found.sure));
-    }
-    view.bounds.set(EVERYTHING);
-    let candidates = match candidates {
-        Some(candidates) => candidates,
-        None => {
-            let all = view.fetch(&key::of_type(query.rt))?;
-            sure = Some(all.clone());
-            all
-        }
-    };
-    let candidates = view.visible(candidates)?;
-    let sure = sure.unwrap_or_default() & &candidates;
-    if sure.len() == candidates.len() {
-        unsure.clear();
-    }
-    Ok(Found { query, candidates, sure, unsure })
 }
 
 fn in_compartment(view: &View<'_>, rt: ResourceType, c: &Compartment) -> Result<RoaringBitmap> {
@@ -245,6 +108,9 @@ fn composite(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
 
 fn one(view: &View<'_>, rt: ResourceType, c: &Criterion, operand: &Operand) -> Result<Cand> {
     let p = c.param;
+    if let Modifier::Filter(op) = c.modifier {
+        return filter_op(view, p, op, operand);
+    }
     match operand {
         Operand::Id(id) => {
             let ident = view.ident(rt, id)?.filter(|i| i.kind != crate::ChangeKind::Delete);
@@ -347,6 +213,54 @@ fn above(view: &View<'_>, p: ParamId, uri: &str) -> Result<Cand> {
     let to = key::after_prefix(&from);
     let rids = view.fetch_range(&from, to.as_deref(), |k| wanted.starts_with(&k[from.len()..]))?;
     Ok(Cand::maybe(rids))
+}
+
+/// Versions with a value that a comparison of `_filter` accepts.
+fn filter_op(view: &View<'_>, p: ParamId, op: FilterOp, operand: &Operand) -> Result<Cand> {
+    match (op, operand) {
+        (FilterOp::Same, Operand::String(text)) => {
+            let norm = search::normalize(text);
+            let rids = view.fetch(&key::with_text(b'G', p, &norm))?;
+            Ok(if key::text(&norm).cut { Cand::maybe(rids) } else { Cand::sure(rids) })
+        }
+        (FilterOp::Same, Operand::Token { system, code }) => token(view, p, system, code.as_deref()),
+        (FilterOp::Same, Operand::Uri(uri)) => exact_text(view, b'U', p, uri),
+        (FilterOp::Same, Operand::Number { value, .. } | Operand::Quantity { value, .. }) => {
+            let at = key::bucket(*value);
+            Ok(Cand::maybe(buckets(view, p, at, at)?))
+        }
+        (FilterOp::Same | FilterOp::Covers, Operand::Date { lo, hi, .. }) => {
+            let found = Days { view, p, rt: None }.find(Prefix::Ap, *lo, *hi)?;
+            Ok(Cand::maybe(found.sure | found.maybe))
+        }
+        (
+            FilterOp::EndsWith
+            | FilterOp::Greater
+            | FilterOp::Less
+            | FilterOp::GreaterOrSame
+            | FilterOp::LessOrSame,
+            Operand::String(text),
+        ) => {
+            let norm = search::normalize(text);
+            let from = key::param(b'G', p);
+            let to = key::after_prefix(&from);
+            // A text that is cut begins with its key.
+            let rids = view.fetch_range(&from, to.as_deref(), |k| {
+                let text = &k[from.len()..];
+                let is_long = text.len() > key::TEXT_MAX_BYTES - 4;
+                is_long
+                    || match op {
+                        FilterOp::EndsWith => text.ends_with(norm.as_bytes()),
+                        FilterOp::Greater => text > norm.as_bytes(),
+                        FilterOp::Less => text < norm.as_bytes(),
+                        FilterOp::GreaterOrSame => text >= norm.as_bytes(),
+                        _ => text <= norm.as_bytes(),
+                    }
+            })?;
+            Ok(Cand::maybe(rids))
+        }
+        _ => Ok(Cand::maybe(has(view, p)?)),
+    }
 }
 
 fn string(view: &View<'_>, p: ParamId, modifier: Modifier, text: &str) -> Result<Cand> {

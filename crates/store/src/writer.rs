@@ -476,10 +476,12 @@ impl Writer {
         for check in &set.checks {
             match check {
                 Check::Search { query, expect } => {
-                    let changed =
-                        self.shared.type_changed[usize::from(query.rt.0)].load(Ordering::SeqCst);
-                    let in_group = group.types.iter().any(|(rt, _)| *rt == query.rt);
-                    if changed <= set.read_at && !in_group {
+                    let types = query.types();
+                    let changed = |rt: &ResourceType| {
+                        self.shared.type_changed[usize::from(rt.0)].load(Ordering::SeqCst)
+                    };
+                    let in_group = group.types.iter().any(|(rt, _)| types.contains(rt));
+                    if !in_group && types.iter().all(|rt| changed(rt) <= set.read_at) {
                         continue;
                     }
                     let mut ids =

@@ -21,7 +21,7 @@ pub(crate) enum Selected {
 /// Errors: what the search parser finds; `Invalid` for a condition that selects everything.
 pub(crate) fn query(rt: ResourceType, text: &str, base_url: &str, now_ms: i64) -> Result<Query> {
     let query = crate::search::parse_strict(rt, &parse_query(text), base_url, now_ms)?;
-    if query.criteria.is_empty() {
+    if query.nodes.is_empty() {
         let text = format!("the condition on {rt} is empty: it would select every {rt}");
         return Err(Error::new(Kind::Invalid, text));
     }

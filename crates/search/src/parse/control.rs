@@ -10,12 +10,14 @@ use crate::params;
 use crate::query::{Include, Query, SortKey, Summary, Total};
 use crate::suggest::nearest;
 
-/// Reads `name` when it is a control; `None` for all other parameters.
+/// Reads `name` when it is a control; `None` for all other parameters. `across`: the search is on
+/// several types, of which `query` has one.
 pub(super) fn read<'a>(
     query: &mut Query,
     seen: &mut Vec<&'a str>,
     name: &'a str,
     value: &str,
+    across: bool,
 ) -> Result<Option<Read>, Issue> {
     let (code, modifier) = name.split_once(':').unwrap_or((name, ""));
     match code {
@@ -25,7 +27,7 @@ pub(super) fn read<'a>(
                 let text = format!("A search may have {INCLUDES_MAX} _include and _revinclude.");
                 return Err(Issue::error(IssueType::TooCostly, "", text));
             }
-            let include = read_include(query.rt, name, modifier, value)?;
+            let include = read_include(query.rt, name, modifier, value, across)?;
             let list = if code == "_include" { &mut query.include } else { &mut query.revinclude };
             if !list.contains(&include) {
                 list.push(include);
@@ -78,7 +80,7 @@ pub(super) fn read<'a>(
                 query.summary = summary;
             }
         }
-        "_elements" => read_elements(query, value)?,
+        "_elements" => read_elements(query, value, across)?,
         _ if value == "false" => {}
         _ => return Err(not_supported(name, "Search of contained resources is part of FHIR R4.")),
     }
@@ -121,10 +123,11 @@ fn read_sort(query: &mut Query, value: &str) -> Result<(), Issue> {
     Ok(())
 }
 
-fn read_elements(query: &mut Query, value: &str) -> Result<(), Issue> {
+fn read_elements(query: &mut Query, value: &str, across: bool) -> Result<(), Issue> {
     let def = query.rt.type_id().def();
     for name in value.split(',') {
-        if !def.elements.iter().any(|element| element.name == name) {
+        // Across types, each shows what it has of them.
+        if !across && !def.elements.iter().any(|element| element.name == name) {
             let hint = match nearest(name, def.elements.iter().map(|element| element.name)) {
                 Some(near) => format!("did you mean '{near}'?"),
                 None => "name elements at the top of the resource, separated by comma".into(),
@@ -145,6 +148,7 @@ fn read_include(
     name: &str,
     modifier: &str,
     value: &str,
+    across: bool,
 ) -> Result<Include, Issue> {
     let reverse = name.starts_with("_rev");
     let iterate = match modifier {
@@ -175,7 +179,7 @@ fn read_include(
     };
     let source = type_of(source)?;
     let target = target.filter(|text| !text.is_empty()).map(type_of).transpose()?;
-    if !reverse && !iterate && source != rt {
+    if !reverse && !iterate && !across && source != rt {
         let what =
             format!("starts from {source}, but the search is for {rt}; use '{name}:iterate'");
         return Err(invalid(name, &what));
@@ -193,7 +197,7 @@ fn read_include(
         );
         return Err(invalid(name, &what));
     };
-    let reached = if reverse && !iterate { Some(rt) } else { target };
+    let reached = if reverse && !iterate && !across { Some(rt) } else { target };
     for ty in target.into_iter().chain(reached) {
         if !definition.targets.is_empty() && !definition.targets.contains(&ty) {
             let what = format!("never reaches {ty} by '{code}'; {}", targets(definition));

@@ -3,11 +3,16 @@
 //! Source: FHIR R4 search.html, compartmentdefinition.html.
 //! The caller has decoded names and values; `_format`, `_pretty` and paging belong to the callers
 //! and are not understood here (the first two are passed over).
-//! Not here: chains, `_has`, `_filter`, `_text`, `_content`, `:in`, `:not-in`, subsumption on
-//! tokens, `_list`, `_query`; they are refused by name and never left out in silence.
+//! Not here: `_text`, `_content`, `:in`, `:not-in`, subsumption on tokens, `_query`; they are
+//! refused by name and never left out in silence.
 
 mod control;
+mod filter;
+mod node;
 mod operand;
+mod system;
+
+use std::cell::Cell;
 
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::{ResourceType, SearchKind, SearchParam, compartment};
@@ -16,6 +21,10 @@ use crate::params;
 use crate::query::{Compartment, Criterion, Modifier, Operand, Query, Summary};
 use crate::suggest::nearest;
 use crate::value::ParamId;
+
+pub use system::parse_system;
+
+use node::Fail;
 
 /// What to do with an unknown parameter (http.html `Prefer: handling`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +56,19 @@ pub const SORT_KEYS_MAX: usize = 8;
 /// Most `_include` and `_revinclude` of one search together.
 pub const INCLUDES_MAX: usize = 32;
 
+/// Most references between the searched type and the last parameter of a chain or `_has`.
+pub const CHAIN_LINKS_MAX: usize = 8;
+/// Most conditions of one search, counted for each type that a chain may lead to.
+pub const NODES_MAX: usize = 2_000;
+/// Most values of all parameters together, counted for each type that a chain may lead to.
+pub const OPERANDS_TOTAL_MAX: usize = 20_000;
+/// Longest `_filter`, in bytes.
+pub const FILTER_BYTES_MAX: usize = 8_192;
+/// Most comparisons in one `_filter`.
+pub const FILTER_TERMS_MAX: usize = 200;
+/// Deepest nesting of parentheses and brackets in one `_filter`.
+pub const FILTER_DEPTH_MAX: usize = 16;
+
 /// Parameters that control the result, for suggestions.
 const CONTROLS: &[&str] = &[
     "_sort",
@@ -59,11 +81,15 @@ const CONTROLS: &[&str] = &[
     "_format",
     "_pretty",
     "_contained",
+    "_has",
+    "_list",
+    "_filter",
+    "_type",
 ];
 
 /// Parameters of R4 that are refused by name.
 const REFUSED: &[&str] =
-    &["_has", "_filter", "_text", "_content", "_list", "_query", "_type", "_containedType", "near"];
+    &["_text", "_content", "_query", "_containedType", "near"];
 
 /// Reads a search on `rt`, within the compartment of a resource when one is given.
 ///
@@ -73,6 +99,15 @@ pub fn parse(
     within: Option<(ResourceType, &str)>,
     pairs: &[(String, String)],
     setting: Setting<'_>,
+) -> Result<Query, Vec<Issue>> {
+    read_query(rt, within, pairs, &Reading::new(setting, false))
+}
+
+fn read_query(
+    rt: ResourceType,
+    within: Option<(ResourceType, &str)>,
+    pairs: &[(String, String)],
+    reading: &Reading<'_>,
 ) -> Result<Query, Vec<Issue>> {
     let mut issues = Vec::new();
     let compartment = match within.map(|(root, id)| read_compartment(rt, root, id)).transpose() {
@@ -89,7 +124,7 @@ pub fn parse(
     let mut query = Query {
         rt,
         compartment,
-        criteria: Vec::new(),
+        nodes: Vec::new(),
         sort: Vec::new(),
         count: None,
         total: None,
@@ -102,7 +137,7 @@ pub fn parse(
     };
     let mut seen = Vec::new();
     for (name, value) in pairs {
-        match read_pair(&mut query, &mut seen, name, value, setting) {
+        match read_pair(&mut query, &mut seen, name, value, reading) {
             Ok(Read::Used) => add_canonical(&mut query.canonical, name, value),
             Ok(Read::Passed) => {}
             Ok(Read::Ignored) => query.ignored.push(name.clone()),
@@ -120,48 +155,42 @@ pub(crate) enum Read {
     Ignored,
 }
 
+/// What reading conditions needs besides their text, and what it may still cost.
+struct Reading<'a> {
+    setting: Setting<'a>,
+    /// The search is across types: what one type lacks, another may have.
+    across: bool,
+    nodes_left: Cell<usize>,
+    operands_left: Cell<usize>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(setting: Setting<'a>, across: bool) -> Reading<'a> {
+        let (nodes_left, operands_left) = (Cell::new(NODES_MAX), Cell::new(OPERANDS_TOTAL_MAX));
+        Reading { setting, across, nodes_left, operands_left }
+    }
+}
+
 fn read_pair<'a>(
     query: &mut Query,
     seen: &mut Vec<&'a str>,
     name: &'a str,
     value: &str,
-    setting: Setting<'_>,
+    reading: &Reading<'_>,
 ) -> Result<Read, Issue> {
-    if let Some(read) = control::read(query, seen, name, value)? {
+    if let Some(read) = control::read(query, seen, name, value, reading.across)? {
         return Ok(read);
     }
-    let (code, modifier) = match name.split_once(':') {
-        Some((code, modifier)) => (code, Some(modifier)),
-        None => (name, None),
-    };
-    if REFUSED.contains(&code) {
-        return Err(not_supported(name, "The parameter is part of FHIR R4."));
-    }
-    if name.contains('.') {
-        return Err(not_supported(name, "Chained parameters are part of FHIR R4."));
-    }
-    let Some((id, param)) = params::find(query.rt, code) else {
-        if setting.handling == Handling::Lenient {
-            return Ok(Read::Ignored);
+    match node::read(reading, query.rt, name, name, value, 0) {
+        Ok(node) => {
+            query.nodes.push(node);
+            Ok(Read::Used)
         }
-        return Err(unknown(query.rt, code));
-    };
-    if value.is_empty() {
-        if setting.handling == Handling::Lenient {
-            return Ok(Read::Ignored);
+        Err(Fail::Passable(_)) if reading.setting.handling == Handling::Lenient => {
+            Ok(Read::Ignored)
         }
-        return Err(invalid(name, "has no value; give one or leave the parameter out"));
+        Err(fail) => Err(fail.issue()),
     }
-    if param.kind == SearchKind::Special || param.expression.is_empty() {
-        return Err(not_supported(name, "The parameter is part of FHIR R4."));
-    }
-    let modifier = match modifier {
-        None => Modifier::None,
-        Some(text) => read_modifier(name, param, text)?,
-    };
-    let criterion = read_criterion(name, id, param, modifier, value, setting)?;
-    query.criteria.push(criterion);
-    Ok(Read::Used)
 }
 
 fn read_criterion(
@@ -170,9 +199,9 @@ fn read_criterion(
     param: &'static SearchParam,
     modifier: Modifier,
     value: &str,
-    setting: Setting<'_>,
+    reading: &Reading<'_>,
 ) -> Result<Criterion, Issue> {
-    let reader = operand::Reader { name, param, modifier, setting };
+    let reader = operand::Reader { name, param, modifier, setting: reading.setting };
     let texts = operand::split(value, ',');
     if texts.len() > OPERANDS_MAX {
         return Err(Issue::error(
@@ -185,6 +214,14 @@ fn read_criterion(
             ),
         ));
     }
+    let left = reading.operands_left.get().checked_sub(texts.len()).ok_or_else(|| {
+        let text = format!(
+            "The parameters of a search may have {OPERANDS_TOTAL_MAX} values together, counted \
+             for each type that is searched; name fewer values or types."
+        );
+        Issue::error(IssueType::TooCostly, "", text)
+    })?;
+    reading.operands_left.set(left);
     let operands = texts.iter().map(|text| reader.read(text)).collect::<Result<Vec<_>, _>>()?;
     let implied = implied_by(param, modifier, &operands);
     Ok(Criterion { param: id, kind: param.kind, modifier, operands, implied })

@@ -263,7 +263,7 @@ impl Reader<'_> {
 
 /// The types that a value of the parameter may have: `where(resolve() is Patient)` in all of its
 /// expression narrows the targets.
-fn reachable(param: &SearchParam) -> Vec<ResourceType> {
+pub(super) fn reachable(param: &SearchParam) -> Vec<ResourceType> {
     let resolved: Option<Vec<ResourceType>> = param
         .expression
         .split(" | ")

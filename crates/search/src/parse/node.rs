@@ -1,0 +1,256 @@
+//! One condition: a parameter, a chain, `_has` or `_list`.
+//!
+//! Source: FHIR R4 search.html#chaining, #has, #list.
+
+use fhir::issue::{Issue, IssueType};
+use fhir_tables::{ResourceType, SearchKind, SearchParam};
+
+use super::{
+    CHAIN_LINKS_MAX, NODES_MAX, REFUSED, Reading, filter, invalid, not_supported, operand,
+    read_criterion, read_modifier, shown, targets, unknown,
+};
+use crate::params;
+use crate::query::{Chain, Criterion, Has, Modifier, Node, Operand};
+use crate::value::ParamId;
+
+/// Why a condition cannot be read.
+pub(super) enum Fail {
+    /// Lenient handling leaves it out: no such parameter, or no value.
+    Passable(Issue),
+    Bad(Issue),
+    /// A limit was passed: nothing else is tried.
+    TooCostly(Issue),
+}
+
+impl Fail {
+    pub fn issue(self) -> Issue {
+        match self {
+            Fail::Passable(issue) | Fail::Bad(issue) | Fail::TooCostly(issue) => issue,
+        }
+    }
+}
+
+impl From<Issue> for Fail {
+    fn from(issue: Issue) -> Fail {
+        if issue.code == IssueType::TooCostly { Fail::TooCostly(issue) } else { Fail::Bad(issue) }
+    }
+}
+
+/// Reads a condition on `rt`. `name` is what is left of the parameter's name behind `links`
+/// references, `full` the whole of it, for messages.
+pub(super) fn read(
+    reading: &Reading<'_>,
+    rt: ResourceType,
+    name: &str,
+    full: &str,
+    value: &str,
+    links: usize,
+) -> Result<Node, Fail> {
+    spend(reading, full, links)?;
+    if let Some(rest) = name.strip_prefix("_has:") {
+        return read_has(reading, rt, rest, full, value, links);
+    }
+    if let Some((head, rest)) = name.split_once('.') {
+        let sub = |ty| read(reading, ty, rest, full, value, links + 1);
+        return read_chain(rt, head, full, &sub);
+    }
+    let (code, modifier) = match name.split_once(':') {
+        Some((code, modifier)) => (code, Some(modifier)),
+        None => (name, None),
+    };
+    match code {
+        "_has" => {
+            let form = "must have the form _has:Type:reference:parameter";
+            return Err(invalid(full, form).into());
+        }
+        "_list" => return read_list(full, modifier, value),
+        "_filter" if modifier.is_some() => {
+            return Err(invalid(full, "has no modifiers; leave ':' and what follows out").into());
+        }
+        "_filter" => return filter::read(reading, rt, value),
+        "_type" => {
+            let what = format!("names the types of a search across types; this one is on {rt}");
+            return Err(invalid(full, &what).into());
+        }
+        _ if REFUSED.contains(&code) => {
+            return Err(not_supported(full, "The parameter is part of FHIR R4.").into());
+        }
+        _ => {}
+    }
+    let Some((id, param)) = params::find(rt, code) else {
+        return Err(Fail::Passable(unknown(rt, code)));
+    };
+    if value.is_empty() {
+        let what = "has no value; give one or leave the parameter out";
+        return Err(Fail::Passable(invalid(full, what)));
+    }
+    if param.kind == SearchKind::Special || param.expression.is_empty() {
+        return Err(not_supported(full, "The parameter is part of FHIR R4.").into());
+    }
+    let modifier = match modifier {
+        None => Modifier::None,
+        Some(text) => read_modifier(full, param, text)?,
+    };
+    let criterion = read_criterion(full, id, param, modifier, value, reading)?;
+    Ok(Node::Criterion(criterion))
+}
+
+/// Counts one condition behind `links` references.
+pub(super) fn spend(reading: &Reading<'_>, full: &str, links: usize) -> Result<(), Fail> {
+    if links > CHAIN_LINKS_MAX {
+        let text = format!(
+            "Parameter '{}' follows more than {CHAIN_LINKS_MAX} references; search in steps.",
+            shown(full)
+        );
+        return Err(Fail::TooCostly(Issue::error(IssueType::TooCostly, "", text)));
+    }
+    let left = reading.nodes_left.get().checked_sub(1).ok_or_else(|| {
+        let text = format!(
+            "Parameter '{}' makes this search more than {NODES_MAX} conditions, counted for each \
+             type that a chain may lead to; name the types, as in subject:Patient.name.",
+            shown(full)
+        );
+        Fail::TooCostly(Issue::error(IssueType::TooCostly, "", text))
+    })?;
+    reading.nodes_left.set(left);
+    Ok(())
+}
+
+/// A reference parameter of a type.
+fn reference(
+    rt: ResourceType,
+    code: &str,
+    full: &str,
+) -> Result<(ParamId, &'static SearchParam), Fail> {
+    let Some((id, param)) = params::find(rt, code) else {
+        return Err(Fail::Passable(unknown(rt, code)));
+    };
+    if param.kind != SearchKind::Reference {
+        let what = format!(
+            "follows '{}', which is a {} parameter of {rt}; only references lead on",
+            shown(code),
+            param.kind.as_str()
+        );
+        return Err(invalid(full, &what).into());
+    }
+    Ok((id, param))
+}
+
+/// A chain that begins with `head`, a reference parameter with or without a type; `sub` reads the
+/// condition on one type that it may lead to.
+pub(super) fn read_chain(
+    rt: ResourceType,
+    head: &str,
+    full: &str,
+    sub: &dyn Fn(ResourceType) -> Result<Node, Fail>,
+) -> Result<Node, Fail> {
+    let (code, ty) = match head.split_once(':') {
+        Some((code, ty)) => (code, Some(ty)),
+        None => (head, None),
+    };
+    let (param, definition) = reference(rt, code, full)?;
+    let reachable = operand::reachable(definition);
+    if let Some(name) = ty {
+        let Some(ty) = ResourceType::from_name(name) else {
+            let what = format!(
+                "has '{}' before the '.', where only a resource type may stand, as in \
+                 subject:Patient.name",
+                shown(name)
+            );
+            return Err(invalid(full, &what).into());
+        };
+        if !reachable.contains(&ty) {
+            let what = format!("never leads to {ty} by '{code}'; {}", targets(definition));
+            return Err(invalid(full, &what).into());
+        }
+        return Ok(Node::Chain(Chain { param, targets: vec![(ty, sub(ty)?)] }));
+    }
+    let mut found = Vec::new();
+    let (mut passable, mut bad) = (None, None);
+    for ty in &reachable {
+        match sub(*ty) {
+            Ok(node) => found.push((*ty, node)),
+            Err(Fail::Passable(issue)) => passable = passable.or(Some(issue)),
+            Err(Fail::Bad(issue)) => bad = bad.or(Some(issue)),
+            Err(fail) => return Err(fail),
+        }
+    }
+    match (found.is_empty(), bad, passable) {
+        (false, ..) => Ok(Node::Chain(Chain { param, targets: found })),
+        (_, Some(issue), _) => Err(Fail::Bad(issue)),
+        (_, _, Some(issue)) if reachable.len() == 1 => Err(Fail::Passable(issue)),
+        _ => {
+            let what = format!(
+                "leads by '{code}' to types that have no such parameter; {}",
+                targets(definition)
+            );
+            let text = invalid(full, &what).text;
+            Err(Fail::Passable(Issue::error(IssueType::NotSupported, "", text)))
+        }
+    }
+}
+
+/// `rest` is `Observation:patient:code`, and more behind it.
+fn read_has(
+    reading: &Reading<'_>,
+    rt: ResourceType,
+    rest: &str,
+    full: &str,
+    value: &str,
+    links: usize,
+) -> Result<Node, Fail> {
+    let mut parts = rest.splitn(3, ':');
+    let (Some(source), Some(code), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(invalid(full, "must have the form _has:Type:reference:parameter").into());
+    };
+    let Some(source) = ResourceType::from_name(source) else {
+        let what = format!("names the type '{}', which R4 does not have", shown(source));
+        return Err(invalid(full, &what).into());
+    };
+    let (param, definition) = reference(source, code, full)?;
+    if !operand::reachable(definition).contains(&rt) {
+        if reading.across {
+            // Nothing of this type is found; another type may be.
+            return Ok(Node::Or(Vec::new()));
+        }
+        let what = format!("never reaches {rt} by '{code}'; {}", targets(definition));
+        return Err(invalid(full, &what).into());
+    }
+    let node = Box::new(read(reading, source, name, full, value, links + 1)?);
+    Ok(Node::Has(Has { source, param, node }))
+}
+
+/// `_list=42`: what the List refers to is what `_has:List:item:_id=42` finds.
+fn read_list(full: &str, modifier: Option<&str>, value: &str) -> Result<Node, Fail> {
+    if modifier.is_some() {
+        return Err(invalid(full, "has no modifiers; leave ':' and what follows out").into());
+    }
+    let mut operands = Vec::new();
+    for id in value.split(',') {
+        if id.starts_with('$') {
+            let why = format!("The functional list '{}' is part of FHIR R4.", shown(id));
+            return Err(not_supported(full, &why).into());
+        }
+        let id = id.strip_prefix("List/").unwrap_or(id);
+        if !fhir::reference::is_id(id) {
+            let what = format!("has the value '{}', which is no id of a List", shown(id));
+            return Err(invalid(full, &what).into());
+        }
+        operands.push(Operand::Id(id.to_owned()));
+    }
+    if operands.len() > super::OPERANDS_MAX {
+        let text = format!("_list may have {} values separated by comma.", super::OPERANDS_MAX);
+        return Err(Issue::error(IssueType::TooCostly, "", text).into());
+    }
+    let list = ResourceType::LIST;
+    let (item, _) = params::find(list, "item").expect("R4 has List.item");
+    let criterion = Criterion {
+        param: params::id_of(list),
+        kind: SearchKind::Token,
+        modifier: Modifier::None,
+        operands,
+        implied: Vec::new(),
+    };
+    let node = Box::new(Node::Criterion(criterion));
+    Ok(Node::Has(Has { source: list, param: item, node }))
+}

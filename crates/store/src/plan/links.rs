@@ -1,0 +1,165 @@
+//! Conditions on other resources: chains and `_has`.
+//!
+//! Three ways, the cheapest for the numbers at hand: from few candidates to what they refer to;
+//! from few resources that satisfy the inner condition to the lists of what refers to them; and,
+//! when both are many, through the references of all of them.
+
+use std::collections::HashMap;
+
+use fhir_tables::ResourceType;
+use roaring::RoaringBitmap;
+use search::query::{Chain, Has};
+use search::value::{IndexValue, ParamId};
+
+use super::find::Cx;
+use crate::error::Result;
+use crate::key;
+use crate::types::{ChangeKind, Rid};
+use crate::view::EVERYTHING;
+
+/// So few resources are followed one by one: to what they refer to, or to what refers to them.
+const FOLLOW_MAX: u64 = 2_000;
+
+/// A resource by type and id.
+type Name = (ResourceType, String);
+
+impl Cx<'_, '_> {
+    /// Versions whose reference leads to what satisfies the chain.
+    pub(super) fn chain(
+        &mut self,
+        chain: &Chain,
+        within: Option<&RoaringBitmap>,
+    ) -> Result<RoaringBitmap> {
+        if let Some(few) = within.filter(|within| within.len() <= FOLLOW_MAX) {
+            return self.chain_from(chain, few);
+        }
+        let mut found = RoaringBitmap::new();
+        for (ty, node) in &chain.targets {
+            let inner = self.anywhere(*ty, node)?;
+            if inner.len() <= FOLLOW_MAX {
+                for rid in &inner {
+                    let id = self.view.head(rid)?.id;
+                    found |= self.view.fetch(&key::reference(*ty, &id, chain.param))?;
+                }
+                continue;
+            }
+            let from = match within {
+                Some(within) => within.clone(),
+                None => self.view.visible(self.view.fetch(&key::param(b'H', chain.param))?)?,
+            };
+            self.each_link(chain.param, &from, |rid, target| {
+                if target.is_some_and(|target| inner.contains(target)) {
+                    found.insert(rid);
+                }
+            })?;
+        }
+        if let Some(within) = within {
+            found &= within;
+        }
+        self.view.visible(found)
+    }
+
+    /// As [`Cx::chain`] from few versions.
+    fn chain_from(&mut self, chain: &Chain, few: &RoaringBitmap) -> Result<RoaringBitmap> {
+        let mut links: Vec<(Rid, Rid)> = Vec::new();
+        self.each_link(chain.param, few, |rid, target| {
+            links.extend(target.map(|target| (rid, target)));
+        })?;
+        let targets: RoaringBitmap = links.iter().map(|(_, target)| *target).collect();
+        let mut good = RoaringBitmap::new();
+        for (ty, node) in &chain.targets {
+            let of_type: RoaringBitmap = self.of_type(*ty, &targets)?;
+            if !of_type.is_empty() {
+                good |= self.exact(*ty, node, Some(&of_type))?;
+            }
+        }
+        Ok(links.iter().filter(|(_, target)| good.contains(*target)).map(|(rid, _)| *rid).collect())
+    }
+
+    /// Those of few versions that are of a type.
+    fn of_type(&self, ty: ResourceType, few: &RoaringBitmap) -> Result<RoaringBitmap> {
+        let Some(bounds) = few.min().zip(few.max()) else { return Ok(RoaringBitmap::new()) };
+        let outer = self.view.bounds.replace(bounds);
+        let all = self.view.fetch(&key::of_type(ty));
+        self.view.bounds.set(outer);
+        Ok(all? & few)
+    }
+
+    /// Versions of `rt` that resources which satisfy the inner condition refer to.
+    pub(super) fn has(
+        &mut self,
+        rt: ResourceType,
+        has: &Has,
+        within: Option<&RoaringBitmap>,
+    ) -> Result<RoaringBitmap> {
+        let inner = match within.filter(|within| within.len() <= FOLLOW_MAX) {
+            Some(few) => {
+                let outer = self.view.bounds.replace(EVERYTHING);
+                let mut sources = RoaringBitmap::new();
+                for rid in few {
+                    let id = self.view.head(rid)?.id;
+                    sources |= self.view.fetch(&key::reference(rt, &id, has.param))?;
+                }
+                let sources = self.view.visible(sources)?;
+                let inner = self.exact(has.source, &has.node, Some(&sources));
+                self.view.bounds.set(outer);
+                inner?
+            }
+            None => self.anywhere(has.source, &has.node)?,
+        };
+        let mut found = RoaringBitmap::new();
+        self.each_link(has.param, &inner, |_, target| {
+            found.extend(target);
+        })?;
+        if let Some(within) = within {
+            return Ok(found & within);
+        }
+        // A reference may lead to a resource of another type.
+        Ok(found & self.view.fetch(&key::of_type(rt))?)
+    }
+
+    /// What satisfies a node in the whole record.
+    fn anywhere(
+        &mut self,
+        rt: ResourceType,
+        node: &search::query::Node,
+    ) -> Result<RoaringBitmap> {
+        let outer = self.view.bounds.replace(EVERYTHING);
+        let found = self.exact(rt, node, None);
+        self.view.bounds.set(outer);
+        found
+    }
+
+    /// Hands out where the references of a parameter lead: the current version of the target, or
+    /// `None` when there is none. Each version of `from` may come several times, or never.
+    fn each_link(
+        &self,
+        param: ParamId,
+        from: &RoaringBitmap,
+        mut each: impl FnMut(Rid, Option<Rid>),
+    ) -> Result<()> {
+        let view = self.view;
+        let mut known: HashMap<Name, Option<Rid>> = HashMap::new();
+        view.each_values(from, |rid, _, _, values| {
+            for value in values {
+                if value.param != param {
+                    continue;
+                }
+                let IndexValue::Reference { ty, id } = value.value else { continue };
+                let name = (ty, id);
+                let target = match known.get(&name) {
+                    Some(target) => *target,
+                    None => {
+                        let ident = view.ident(name.0, &name.1)?;
+                        let target =
+                            ident.filter(|i| i.kind != ChangeKind::Delete).map(|ident| ident.rid);
+                        known.insert(name, target);
+                        target
+                    }
+                };
+                each(rid, target);
+            }
+            Ok(())
+        })
+    }
+}
