@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::ResourceType;
 use search::parse::Setting;
-use search::query::{self, Include, Query, Total};
+use search::query::{self, Include, Node, Query, Total};
 use store::{Cursor, PageRequest, Snapshot, Version};
 
 use crate::access::{Decision, permit, require};
@@ -75,6 +75,37 @@ fn parse(
     })
 }
 
+/// Takes out of the chains of a query the types that the actor may not search, as if nothing of
+/// them were there.
+///
+/// Errors: `Forbidden` when a condition rests on such types alone.
+pub(crate) fn restrict(ctx: &Ctx, query: &mut Query) -> Result<()> {
+    query.nodes.iter_mut().try_for_each(|node| restrict_node(ctx, node))
+}
+
+fn restrict_node(ctx: &Ctx, node: &mut Node) -> Result<()> {
+    match node {
+        Node::Criterion(_) => Ok(()),
+        Node::Chain(chain) => {
+            let first = chain.targets.first().map(|(rt, _)| *rt);
+            let may = |rt| permit(ctx, Action::Search, Some(rt), None) == Decision::Permit;
+            chain.targets.retain(|(rt, _)| may(*rt));
+            if chain.targets.is_empty() && first.is_some() {
+                require(ctx, Action::Search, first, None)?;
+            }
+            chain.targets.iter_mut().try_for_each(|(_, node)| restrict_node(ctx, node))
+        }
+        Node::Has(has) => {
+            require(ctx, Action::Search, Some(has.source), None)?;
+            restrict_node(ctx, &mut has.node)
+        }
+        Node::And(nodes) | Node::Or(nodes) => {
+            nodes.iter_mut().try_for_each(|node| restrict_node(ctx, node))
+        }
+        Node::Not(node) => restrict_node(ctx, node),
+    }
+}
+
 /// What the client asked for, apart from the query itself.
 pub(crate) struct Asked<'a> {
     pub rt: Option<ResourceType>,
@@ -102,7 +133,8 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
     };
     let within = asked.compartment.map(|(root, id)| (*root, id.as_str()));
     let setting = Setting { handling, base_url: record.base_url(), now_ms: ctx.at_ms };
-    let query = parse(rt, within, &query_pairs, setting)?;
+    let mut query = parse(rt, within, &query_pairs, setting)?;
+    restrict(ctx, &mut query)?;
     let mut own_path = path(Some(rt), asked.compartment);
     if !query.canonical.is_empty() {
         own_path.push('?');

@@ -167,9 +167,7 @@ fn filter_matches(op: FilterOp, operand: &Operand, value: &IndexValue) -> bool {
         FilterOp::GreaterOrSame => texts().is_some_and(|(text, wanted)| text >= wanted),
         FilterOp::LessOrSame => texts().is_some_and(|(text, wanted)| text <= wanted),
         FilterOp::Covers => match (operand, value) {
-            (Operand::Date { lo, hi, .. }, IndexValue::Date { lo: a, hi: b }) => {
-                a <= lo && hi <= b
-            }
+            (Operand::Date { lo, hi, .. }, IndexValue::Date { lo: a, hi: b }) => a <= lo && hi <= b,
             _ => false,
         },
     }

@@ -223,7 +223,9 @@ fn filter_op(view: &View<'_>, p: ParamId, op: FilterOp, operand: &Operand) -> Re
             let rids = view.fetch(&key::with_text(b'G', p, &norm))?;
             Ok(if key::text(&norm).cut { Cand::maybe(rids) } else { Cand::sure(rids) })
         }
-        (FilterOp::Same, Operand::Token { system, code }) => token(view, p, system, code.as_deref()),
+        (FilterOp::Same, Operand::Token { system, code }) => {
+            token(view, p, system, code.as_deref())
+        }
         (FilterOp::Same, Operand::Uri(uri)) => exact_text(view, b'U', p, uri),
         (FilterOp::Same, Operand::Number { value, .. } | Operand::Quantity { value, .. }) => {
             let at = key::bucket(*value);

@@ -6,6 +6,7 @@ use fhir_tables::ResourceType;
 use search::query::Query;
 use store::{Head, Snapshot};
 
+use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::route::parse_query;
 
@@ -19,8 +20,9 @@ pub(crate) enum Selected {
 /// Reads a condition.
 ///
 /// Errors: what the search parser finds; `Invalid` for a condition that selects everything.
-pub(crate) fn query(rt: ResourceType, text: &str, base_url: &str, now_ms: i64) -> Result<Query> {
-    let query = crate::search::parse_strict(rt, &parse_query(text), base_url, now_ms)?;
+pub(crate) fn query(ctx: &Ctx, rt: ResourceType, text: &str, base_url: &str) -> Result<Query> {
+    let mut query = crate::search::parse_strict(rt, &parse_query(text), base_url, ctx.at_ms)?;
+    crate::search::restrict(ctx, &mut query)?;
     if query.nodes.is_empty() {
         let text = format!("the condition on {rt} is empty: it would select every {rt}");
         return Err(Error::new(Kind::Invalid, text));

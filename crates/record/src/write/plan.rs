@@ -246,7 +246,7 @@ impl Planner<'_> {
     /// What a condition selects; the commit checks that it still does.
     fn condition(&mut self, rt: ResourceType, text: &str) -> Result<Selected> {
         self.may(Action::Search, rt)?;
-        let query = conditional::query(rt, text, self.record.base_url(), self.ctx.at_ms)?;
+        let query = conditional::query(self.ctx, rt, text, self.record.base_url())?;
         let selected = conditional::select(self.snapshot, &query)?;
         let expect = match &selected {
             Selected::None => Vec::new(),
@@ -540,7 +540,7 @@ fn select_one(
     (rt, text): (ResourceType, &str),
 ) -> Result<(ResourceType, String)> {
     require(ctx, Action::Search, Some(rt), None)?;
-    let query = conditional::query(rt, text, base_url, ctx.at_ms)?;
+    let query = conditional::query(ctx, rt, text, base_url)?;
     let mut own = puts
         .iter()
         .filter(|put| put.rt == rt && query.matches(&put.id, ctx.at_ms, &put.values))

@@ -323,9 +323,7 @@ fn follow(
         let behind = follow(reading, ty, rest, op, value, links + 1)?;
         match &link.within {
             None => Ok(behind),
-            Some(within) => {
-                Ok(Node::And(vec![make(reading, ty, within, links + 1)?, behind]))
-            }
+            Some(within) => Ok(Node::And(vec![make(reading, ty, within, links + 1)?, behind])),
         }
     };
     node::read_chain(rt, link.name, "_filter", &sub)

@@ -88,8 +88,7 @@ const CONTROLS: &[&str] = &[
 ];
 
 /// Parameters of R4 that are refused by name.
-const REFUSED: &[&str] =
-    &["_text", "_content", "_query", "_containedType", "near"];
+const REFUSED: &[&str] = &["_text", "_content", "_query", "_containedType", "near"];
 
 /// Reads a search on `rt`, within the compartment of a resource when one is given.
 ///

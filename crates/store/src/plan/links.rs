@@ -119,11 +119,7 @@ impl Cx<'_, '_> {
     }
 
     /// What satisfies a node in the whole record.
-    fn anywhere(
-        &mut self,
-        rt: ResourceType,
-        node: &search::query::Node,
-    ) -> Result<RoaringBitmap> {
+    fn anywhere(&mut self, rt: ResourceType, node: &search::query::Node) -> Result<RoaringBitmap> {
         let outer = self.view.bounds.replace(EVERYTHING);
         let found = self.exact(rt, node, None);
         self.view.bounds.set(outer);
