@@ -89,7 +89,6 @@ proptest! {
         let wanted: Vec<ParamId> =
             (0..).step_by(3).take(params::count() / 3).map(ParamId).collect();
         let some = unpack_of(&bytes, &wanted, &|n| texts.get(n as usize)).expect("packed");
-        let mut want = want;
         want.retain(|indexed| wanted.contains(&indexed.param));
         let some: Vec<Indexed> =
             some.into_iter().filter(|indexed| is_kept(&indexed.value)).collect();

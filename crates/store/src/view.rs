@@ -237,7 +237,6 @@ impl View<'_> {
     }
 
     /// First versions of the resources that these versions belong to.
-    #[cfg_attr(not(test), expect(dead_code, reason = "chains will join with it"))]
     pub fn firsts(&self, versions: &RoaringBitmap) -> Result<RoaringBitmap> {
         let mut firsts = versions.clone();
         let mut later = Vec::new();
@@ -250,7 +249,6 @@ impl View<'_> {
     }
 
     /// Current versions of the resources with these first versions.
-    #[cfg_attr(not(test), expect(dead_code, reason = "chains will join with it"))]
     pub fn currents(&self, firsts: &RoaringBitmap) -> Result<RoaringBitmap> {
         let Some(low) = firsts.min() else { return Ok(RoaringBitmap::new()) };
         let mut versions = firsts.clone();

@@ -2,16 +2,17 @@
 //!
 //! Three ways, the cheapest for the numbers at hand: from few candidates to what they refer to;
 //! from few resources that satisfy the inner condition to the lists of what refers to them; and,
-//! when both are many, through the references of all of them.
+//! when both are many, over the columns of references.
 
 use std::collections::HashMap;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use search::query::{Chain, Has};
+use search::query::{Chain, Has, Node};
 use search::value::{IndexValue, ParamId};
 
 use super::find::Cx;
+use crate::column;
 use crate::error::Result;
 use crate::key;
 use crate::types::{ChangeKind, Rid};
@@ -47,7 +48,13 @@ impl Cx<'_, '_> {
                 Some(within) => within.clone(),
                 None => self.view.visible(self.view.fetch(&key::param(b'H', chain.param))?)?,
             };
-            self.each_link(chain.param, &from, |rid, target| {
+            let firsts = self.view.firsts(&inner)?;
+            self.view.column(chain.param, &from, |rid, first| {
+                if firsts.contains(first) {
+                    found.insert(rid);
+                }
+            })?;
+            self.each_link(chain.param, &(from & self.open(chain.param)?), |rid, target| {
                 if target.is_some_and(|target| inner.contains(target)) {
                     found.insert(rid);
                 }
@@ -108,9 +115,17 @@ impl Cx<'_, '_> {
             None => self.anywhere(has.source, &has.node)?,
         };
         let mut found = RoaringBitmap::new();
-        self.each_link(has.param, &inner, |_, target| {
-            found.extend(target);
-        })?;
+        let by_value = if inner.len() <= FOLLOW_MAX {
+            inner
+        } else {
+            let mut firsts = RoaringBitmap::new();
+            self.view.column(has.param, &inner, |_, first| {
+                firsts.insert(first);
+            })?;
+            found = self.view.currents(&firsts)?;
+            inner & self.open(has.param)?
+        };
+        self.each_link(has.param, &by_value, |_, target| found.extend(target))?;
         if let Some(within) = within {
             return Ok(found & within);
         }
@@ -126,6 +141,14 @@ impl Cx<'_, '_> {
         found
     }
 
+    /// Versions whose reference led nowhere when they were written: the column does not have them.
+    fn open(&self, param: ParamId) -> Result<RoaringBitmap> {
+        let outer = self.view.bounds.replace(EVERYTHING);
+        let open = self.view.fetch(&column::open_key(param));
+        self.view.bounds.set(outer);
+        open
+    }
+
     /// Hands out where the references of a parameter lead: the current version of the target, or
     /// `None` when there is none. Each version of `from` may come several times, or never.
     fn each_link(
@@ -136,11 +159,8 @@ impl Cx<'_, '_> {
     ) -> Result<()> {
         let view = self.view;
         let mut known: HashMap<Name, Option<Rid>> = HashMap::new();
-        view.each_values(from, |rid, _, _, values| {
+        view.each_values_of(from, &[param], |rid, _, _, values| {
             for value in values {
-                if value.param != param {
-                    continue;
-                }
                 let IndexValue::Reference { ty, id } = value.value else { continue };
                 let name = (ty, id);
                 let target = match known.get(&name) {
