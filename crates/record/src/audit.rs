@@ -116,6 +116,11 @@ pub(crate) fn subject(request: &Request) -> (char, String) {
             crate::links::append_query(pairs, &mut what);
             ('E', what)
         }
+        Request::Operation { name, rt, id, pairs } => {
+            let mut what = crate::links::operation_path(*name, *rt, id.as_deref());
+            crate::links::append_query(pairs, &mut what);
+            ('E', what)
+        }
         Request::Create { rt, .. } => ('C', rt.name().to_owned()),
         Request::Update { rt, id, .. } | Request::Patch { rt, id, .. } => {
             ('U', format!("{rt}/{id}"))
@@ -127,6 +132,12 @@ pub(crate) fn subject(request: &Request) -> (char, String) {
         Request::Bundle { .. } => ('E', "Bundle".to_owned()),
         Request::Import { .. } => ('E', "import".to_owned()),
     }
+}
+
+/// [`patients_in`] of a whole version; one that is damaged names nobody.
+pub(crate) fn patients_of(version: &store::Version, into: &mut BTreeSet<String>) {
+    let body = str::from_utf8(&version.body).unwrap_or_default();
+    patients_in(version.rt, &version.id, body, into);
 }
 
 /// Patients that a stored resource refers to: found in the text, which is our own compact JSON.

@@ -1,12 +1,15 @@
 //! Histories of an instance, a type or everything.
 //!
-//! Source: FHIR R4 http.html#history. Newest first. Pages go forward; each belongs to the snapshot
-//! of the first page, so that what is written meanwhile neither shifts nor repeats a row.
-//! Not here: `_at` on a type or on everything; `_list`; `_sort`.
+//! Source: FHIR R4 http.html#history. Newest first. Each page belongs to the snapshot of the first
+//! page, so that what is written meanwhile neither shifts nor repeats a row.
+//! `_at` keeps versions that were current at some time in its interval; with `_since` both must
+//! hold. A page that passed over many versions without finding enough is shorter than `_count` and
+//! has a link to the next.
+//! Not here: `_list`; `_sort`.
 
 use fhir::date::{PartialDate, format_instant};
 use fhir_tables::ResourceType;
-use store::{ChangeKind, Cursor, Head, Scope, Snapshot, Version};
+use store::{ChangeKind, Cursor, Head, Rid, Scope, Snapshot, Version};
 
 use crate::access::{not_found, require};
 use crate::audit;
@@ -16,15 +19,19 @@ use crate::links::{BundleText, append_query, full_url};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{HistoryOf, Response, View};
-use crate::write::text_of;
 
 /// Entries of a page when the client does not say.
 const COUNT_DEFAULT: usize = 20;
 /// Largest page.
 pub(crate) const COUNT_MAX: usize = 1_000;
+/// Versions that are looked at for one page of `_at`.
+const AT_SCAN_MAX: usize = 20_000;
+/// Versions that are looked at together for `_at`.
+const AT_CHUNK: usize = 500;
 
 struct Params {
     since_ms: Option<i64>,
+    /// Closed interval.
     at: Option<(i64, i64)>,
     count: usize,
     page: Option<String>,
@@ -33,7 +40,8 @@ struct Params {
 
 /// Reads the parameters.
 ///
-/// Errors: `NotSupported` for unknown ones, `Value` for values that cannot be read.
+/// Errors: `NotSupported` for unknown ones, `Value` for values that cannot be read, `Invalid` for
+/// one that is given twice.
 fn params(pairs: &[(String, String)]) -> Result<Params> {
     let view = crate::route::view(pairs)?;
     let mut params = Params { since_ms: None, at: None, count: COUNT_DEFAULT, page: None, view };
@@ -42,7 +50,11 @@ fn params(pairs: &[(String, String)]) -> Result<Params> {
             .map(|date| date.range_utc_ms())
             .ok_or_else(|| Error::new(Kind::Value, format!("{name} is not a FHIR date or instant")))
     };
-    for (name, value) in pairs {
+    for (pair_idx, (name, value)) in pairs.iter().enumerate() {
+        let is_own = matches!(name.as_str(), "_since" | "_at" | "_count" | "_page");
+        if is_own && pairs[..pair_idx].iter().any(|(other, _)| other == name) {
+            return Err(Error::new(Kind::Invalid, format!("{name} is given twice")));
+        }
         match name.as_str() {
             "_since" => params.since_ms = Some(date(name, value)?.0),
             "_at" => params.at = Some(date(name, value)?),
@@ -106,17 +118,9 @@ pub(crate) fn history(
         HistoryOf::Type(rt) => Scope::Type(*rt),
         HistoryOf::Instance(rt, id) => Scope::Instance(*rt, id),
     };
-    let page = match params.at {
-        Some(at) => versions_at(&mut snapshot, of, at, params.since_ms)?,
-        None => {
-            let before = token.as_ref().map(|token| token.cursor.rid);
-            let total = snapshot.history_count(scope, params.since_ms)?;
-            let (versions, more) =
-                snapshot.history(scope, params.since_ms, before, params.count)?;
-            Page { versions, more: more && params.count > 0, total }
-        }
-    };
-    let mut bundle = BundleText::new("history", Some(ctx.at_ms), Some(page.total), 4096);
+    let place = token.as_ref().map(|token| (token.backward, token.cursor.rid));
+    let page = page(&mut snapshot, scope, &params, place)?;
+    let mut bundle = BundleText::new("history", Some(ctx.at_ms), page.total, page.n_bytes());
     let url = |token: Option<&PageToken>| {
         let mut url = format!("{}/{own_path}", record.base_url());
         if let Some(token) = token {
@@ -127,25 +131,30 @@ pub(crate) fn history(
     };
     bundle.link("self", &url(token.as_ref()));
     bundle.link("first", &url(None));
-    if let Some(last) = page.versions.last().filter(|_| page.more) {
-        let cursor = Cursor { key: Vec::new(), rid: last.head.rid };
-        let next = PageToken { t: snapshot.at(), cursor, backward: false };
-        bundle.link("next", &url(Some(&next)));
+    let t = snapshot.at();
+    let there = |rid: Rid, backward: bool| {
+        url(Some(&PageToken { t, cursor: Cursor { key: Vec::new(), rid }, backward }))
+    };
+    if let Some(after) = page.newer {
+        bundle.link("previous", &there(after, true));
+    }
+    if let Some(before) = page.older {
+        bundle.link("next", &there(before, false));
+    }
+    if page.total.is_some_and(|total| params.count > 0 && total > params.count as u64) {
+        // The oldest page is the one that is read from the oldest end.
+        bundle.link("last", &there(0, true));
     }
     let mut outcome = Outcome::default();
     for version in &page.versions {
         let head = &version.head;
         let body = match head.kind {
             ChangeKind::Delete => None,
-            _ => Some(crate::view::apply(head.rt, text_of(&version.body)?, &params.view)?),
+            _ => Some(crate::view::of(head.rt, &version.body, &params.view)?),
         };
-        audit::patients_in(
-            head.rt,
-            &head.id,
-            body.as_deref().unwrap_or_default(),
-            &mut outcome.patients,
-        );
-        bundle.entry(|out| entry(record.base_url(), head, body.as_deref(), out));
+        let body = body.as_deref();
+        audit::patients_of(version, &mut outcome.patients);
+        bundle.entry(|out| entry(record.base_url(), head, body, out));
     }
     outcome.n = page.versions.len();
     outcome.response = Response { status: 200, body: Some(bundle.finish()), ..Response::default() };
@@ -153,46 +162,124 @@ pub(crate) fn history(
 }
 
 struct Page {
+    /// Newest first.
     versions: Vec<Version>,
-    more: bool,
-    total: u64,
+    /// Where the page of newer versions begins: behind this one.
+    newer: Option<Rid>,
+    /// Where the page of older versions begins: before this one.
+    older: Option<Rid>,
+    total: Option<u64>,
 }
 
-/// Versions of one resource that were current at some time in the closed interval `at`.
-fn versions_at(
+impl Page {
+    fn n_bytes(&self) -> usize {
+        self.versions.iter().map(|version| version.body.len() + 240).sum()
+    }
+}
+
+/// The page at a place: `(true, rid)` stands for what is behind `rid`, read upwards, `(false, rid)`
+/// for what is before it.
+fn page(
     snapshot: &mut Snapshot,
-    of: &HistoryOf,
-    at: (i64, i64),
-    since_ms: Option<i64>,
+    scope: Scope<'_>,
+    params: &Params,
+    place: Option<(bool, Rid)>,
 ) -> Result<Page> {
-    let HistoryOf::Instance(rt, id) = of else {
-        let text = "_at is offered for the history of one resource";
-        return Err(Error::new(Kind::NotSupported, text));
+    let total = match (params.at, scope) {
+        (None, _) => Some(snapshot.history_count(scope, params.since_ms)?),
+        (Some(_), Scope::Instance(..)) => count_at(snapshot, scope, params)?,
+        // It would take a look at every version.
+        (Some(_), _) => None,
     };
+    if params.count == 0 {
+        return Ok(Page { versions: Vec::new(), newer: None, older: None, total });
+    }
+    let (upward, from) = place.map_or((false, None), |(upward, rid)| (upward, Some(rid)));
+    let Found { mut versions, edge } = find(snapshot, scope, params, upward, from)?;
+    if upward {
+        versions.reverse();
+    }
+    let newest = versions.first().map(|version| version.rid);
+    let oldest = versions.last().map(|version| version.rid);
+    let (newer, older) = match from {
+        // Nothing is older than the oldest end.
+        Some(0) if upward => (edge, None),
+        Some(from) if upward => (edge, Some(oldest.unwrap_or(from.saturating_add(1)))),
+        Some(from) => (Some(newest.unwrap_or(from.saturating_sub(1))), edge),
+        None => (None, edge),
+    };
+    Ok(Page { versions, newer, older, total })
+}
+
+struct Found {
+    /// In the order of reading.
+    versions: Vec<Version>,
+    /// Where to go on in the direction of reading, if there is more.
+    edge: Option<Rid>,
+}
+
+/// Versions of a page, read from `from` in one direction.
+fn find(
+    snapshot: &mut Snapshot,
+    scope: Scope<'_>,
+    params: &Params,
+    upward: bool,
+    mut from: Option<Rid>,
+) -> Result<Found> {
     let mut versions: Vec<Version> = Vec::new();
-    let mut before = None;
-    // When the version that came after the one at hand was made.
-    let mut replaced_ms = i64::MAX;
+    let chunk_len = if params.at.is_some() { AT_CHUNK } else { params.count };
+    let mut n_seen = 0;
     loop {
-        let (page, more) = snapshot.history(Scope::Instance(*rt, id), None, before, COUNT_MAX)?;
-        for version in page {
-            before = Some(version.head.rid);
-            let made_ms = version.head.last_updated_ms;
-            let was_current = made_ms <= at.1 && replaced_ms > at.0;
-            if was_current && since_ms.is_none_or(|since| made_ms >= since) {
-                versions.push(version);
+        let (chunk, more) = if upward {
+            snapshot.history_after(scope, params.since_ms, from.unwrap_or(0), chunk_len)?
+        } else {
+            snapshot.history(scope, params.since_ms, from, chunk_len)?
+        };
+        for version in chunk {
+            n_seen += 1;
+            from = Some(version.rid);
+            if !was_current(snapshot, &version.head, params.at)? {
+                continue;
             }
-            replaced_ms = made_ms;
+            if versions.len() == params.count {
+                // One more than the page holds: there is another page.
+                let edge = versions.last().map(|version| version.rid);
+                return Ok(Found { versions, edge });
+            }
+            versions.push(version);
         }
-        if !more {
-            break;
-        }
-        if versions.len() > COUNT_MAX {
-            return Err(Error::new(Kind::TooMany, format!("more than {COUNT_MAX} versions")));
+        let is_enough = params.at.is_none() || n_seen >= AT_SCAN_MAX;
+        if !more || is_enough {
+            return Ok(Found { versions, edge: from.filter(|_| more) });
         }
     }
-    let total = versions.len() as u64;
-    Ok(Page { versions, more: false, total })
+}
+
+/// Whether a version was the current one at some time in the closed interval `at`.
+fn was_current(snapshot: &mut Snapshot, head: &Head, at: Option<(i64, i64)>) -> Result<bool> {
+    let Some((start_ms, end_ms)) = at else { return Ok(true) };
+    if head.last_updated_ms > end_ms {
+        return Ok(false);
+    }
+    if head.last_updated_ms > start_ms {
+        return Ok(true);
+    }
+    let of = Scope::Instance(head.rt, &head.id);
+    let (replacing, _) = snapshot.history_after(of, None, head.rid, 1)?;
+    Ok(replacing.first().is_none_or(|version| version.last_updated_ms > start_ms))
+}
+
+/// Versions of one resource that were current; `None` when there are too many to look at.
+fn count_at(snapshot: &mut Snapshot, scope: Scope<'_>, params: &Params) -> Result<Option<u64>> {
+    let (all, more) = snapshot.history(scope, params.since_ms, None, AT_SCAN_MAX)?;
+    if more {
+        return Ok(None);
+    }
+    let mut n = 0;
+    for version in &all {
+        n += u64::from(was_current(snapshot, &version.head, params.at)?);
+    }
+    Ok(Some(n))
 }
 
 fn entry(base_url: &str, head: &Head, body: Option<&str>, out: &mut String) {

@@ -5,7 +5,7 @@
 //! | Bundle transaction | that transaction |
 //! | Bundle batch | its entries, in one commit when all are good, else one by one |
 //! | Bundle collection, searchset | an update per entry, or a create where there is no id; likewise |
-//! | Bundle history | the versions themselves, oldest first, with their numbers and times; those that are here already are left alone |
+//! | Bundle history | the versions themselves, oldest first, with their numbers and times; those that are here already are left alone. Without `request` a version is an update of what is here, or else a create |
 //! | any other resource | an update, or a create where there is no id |
 //!
 //! The answer is a response Bundle with one entry per entry, also for a single resource.
@@ -170,7 +170,7 @@ fn restored(entry_idx: usize, entry: Node<'_>) -> Result<Op<'_>> {
                 id: checked_id(&id)?,
                 vid: vid.ok_or_else(|| bad("meta.versionId is not a number"))?,
                 last_updated_ms: at.ok_or_else(|| bad("meta.lastUpdated is no instant"))?,
-                is_first: method == "POST" || vid == Some(1),
+                is_first: request.map(|_| method == "POST" || vid == Some(1)),
                 node: Some(node),
             }
         }
@@ -186,7 +186,7 @@ fn restored(entry_idx: usize, entry: Node<'_>) -> Result<Op<'_>> {
                 id: checked_id(id)?,
                 vid: crate::route::parse_etag(&etag)?,
                 last_updated_ms: at.ok_or_else(|| bad("a deletion has response.lastModified"))?,
-                is_first: false,
+                is_first: Some(false),
                 node: None,
             }
         }

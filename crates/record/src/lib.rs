@@ -5,17 +5,21 @@
 //! audits, in that order, once. Preconditions are checked inside the commit.
 //! Source: FHIR R4 http.html, search.html, bundle.html.
 //!
-//! Not here: HTTP, rendering, XML, accounts; operations (`$…`).
+//! Not here: HTTP, rendering, XML, accounts.
 
 mod access;
 mod audit;
 mod bundle;
 mod ctx;
 mod error;
+mod everything;
+mod export;
 mod history;
 mod import;
 mod items;
+mod lastn;
 mod links;
+mod operator;
 mod page_token;
 mod prepare;
 mod read;
@@ -30,11 +34,14 @@ mod write;
 pub use access::{Decision, permit};
 pub use ctx::{Action, Actor, Ctx, Purpose, Role, Scopes};
 pub use error::{Error, Kind, Result};
+pub use export::Exported;
 pub use items::{Change, Expected, Items};
+pub use operator::AuditLog;
 pub use record::{Config, Record};
 pub use request::{
-    Handling, HistoryOf, ImportOptions, PatchBody, Request, Response, Return, Summary, Unless, View,
+    Handling, HistoryOf, ImportOptions, Operation, PatchBody, Request, Response, Return, Summary,
+    Unless, View,
 };
 pub use route::{Headers, Payload, parse_etag, parse_prefer, parse_query, percent_encode, route};
-pub use store::DataKey;
+pub use store::{BackupInfo, DataKey, Finding, Verified};
 pub use world::{FixedWorld, SystemWorld, World};

@@ -6,7 +6,18 @@
 use fhir::date::format_instant;
 use fhir::json::write_string;
 
+use fhir_tables::ResourceType;
+
+use crate::request::Operation;
 use crate::route::percent_encode;
+
+/// `Patient/1/$everything`.
+pub(crate) fn operation_path(name: Operation, rt: ResourceType, id: Option<&str>) -> String {
+    match id {
+        Some(id) => format!("{rt}/{id}/${}", name.as_str()),
+        None => format!("{rt}/${}", name.as_str()),
+    }
+}
 
 /// Appends `?a=b&c=d` (`&` when there is a `?` already), encoded.
 pub(crate) fn append_query(pairs: &[(String, String)], out: &mut String) {
@@ -73,6 +84,32 @@ impl BundleText {
         self.out.push('}');
     }
 
+    /// Entries alone, for a Bundle whose head is written last: [`BundleText::finish_with`].
+    pub fn entries(capacity: usize) -> BundleText {
+        BundleText { out: String::with_capacity(capacity), n_links: 0, n_entries: 0 }
+    }
+
+    /// Bytes so far.
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Makes room for so many bytes more.
+    pub fn reserve(&mut self, n_bytes: usize) {
+        self.out.reserve(n_bytes);
+    }
+
+    /// The Bundle of this head, with its links, and of these entries.
+    pub fn finish_with(mut self, mut entries: BundleText) -> String {
+        if self.n_links > 0 {
+            self.out.push(']');
+        }
+        // In place: entries may be many megabytes.
+        entries.out.insert_str(0, &self.out);
+        entries.out.push_str(if entries.n_entries > 0 { "]}" } else { "}" });
+        entries.out
+    }
+
     pub fn finish(mut self) -> String {
         if self.n_entries > 0 || self.n_links > 0 {
             self.out.push(']');
@@ -107,6 +144,11 @@ mod tests {
             let value = fhir::json::Value::parse(text.clone()).expect(&text);
             let len = |name| value.get(name).and_then(|v| v.as_array()).map_or(0, <[_]>::len);
             assert_eq!((len("link"), len("entry")), (n_links, n_entries));
+            let mut head = BundleText::new("searchset", Some(0), Some(2), 0);
+            (0..n_links).for_each(|i| head.link("self", &format!("http://h/\"{i}")));
+            let mut entries = BundleText::entries(0);
+            (0..n_entries).for_each(|_| entries.entry(|out| full_url("http://h", "A", "1", out)));
+            assert_eq!(head.finish_with(entries), text);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::audit::{self, Event};
 use crate::ctx::{Actor, Ctx};
 use crate::error::{Error, Kind, Result};
 use crate::page_token::PageKey;
-use crate::request::{Request, Response, Return};
+use crate::request::{Operation, Request, Response, Return};
 use crate::search::Asked;
 use crate::world::{Ids, World};
 use crate::write::{Integrity, Mode, Op, What, write};
@@ -108,8 +108,12 @@ impl Record {
         self.inner.ids.next(self.inner.world.as_ref())
     }
 
-    /// The store below, for the operator's commands: backup, verify, export.
-    pub fn store(&self) -> &Store {
+    /// Returns when everything that was asked for so far, audit leaves too, is on disk.
+    pub fn flush(&self) -> Result<()> {
+        Ok(self.inner.store.flush()?)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
         &self.inner.store
     }
 
@@ -160,6 +164,12 @@ impl Record {
                 crate::search::search(self, ctx, &asked)
             }
             Request::History { of, pairs } => crate::history::history(self, ctx, &of, &pairs),
+            Request::Operation { name: Operation::Everything, rt, id, pairs } => {
+                crate::everything::everything(self, ctx, rt, id.as_deref(), &pairs)
+            }
+            Request::Operation { name: Operation::LastN, pairs, .. } => {
+                crate::lastn::lastn(self, ctx, &pairs)
+            }
             Request::Bundle { body, ret } => crate::bundle::bundle(self, ctx, &body, ret),
             Request::Import { body, options } => {
                 if ctx.actor != Actor::System {
@@ -205,6 +215,7 @@ impl Record {
             Request::Read { .. }
             | Request::Vread { .. }
             | Request::Search { .. }
+            | Request::Operation { .. }
             | Request::History { .. }
             | Request::Bundle { .. }
             | Request::Import { .. } => Err(Error::new(Kind::Internal, "a read is no change")),

@@ -83,6 +83,35 @@ pub enum HistoryOf {
     Instance(ResourceType, String),
 }
 
+/// Operations that answer from the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Of a Patient, of all Patients, or of an Encounter.
+    Everything,
+    /// Of Observation: the newest by code.
+    LastN,
+}
+
+impl Operation {
+    /// The operation of this name, without the `$`, where R4 has it: on the type or an instance.
+    pub fn find(name: &str, rt: ResourceType, on_instance: bool) -> Option<Operation> {
+        match (name, rt.name(), on_instance) {
+            ("everything", "Patient", _) | ("everything", "Encounter", true) => {
+                Some(Operation::Everything)
+            }
+            ("lastn", "Observation", false) => Some(Operation::LastN),
+            _ => None,
+        }
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Operation::Everything => "everything",
+            Operation::LastN => "lastn",
+        }
+    }
+}
+
 /// A patch.
 #[derive(Clone, Debug)]
 pub enum PatchBody {
@@ -118,6 +147,13 @@ pub enum Request {
     /// `pairs`: `_since`, `_at`, `_count`, `_page`, `_summary`, `_elements`.
     History {
         of: HistoryOf,
+        pairs: Vec<(String, String)>,
+    },
+    /// `Type/id/$name`, `Type/$name`; `pairs` are its parameters, `_page` included.
+    Operation {
+        name: Operation,
+        rt: ResourceType,
+        id: Option<String>,
         pairs: Vec<(String, String)>,
     },
     /// `if_none_exist` is a query string.

@@ -1,14 +1,16 @@
 //! From method, URL, headers and body to a [`Request`]: the one list of R4 paths.
 //!
 //! Source: FHIR R4 http.html. Used by the HTTP door, by entries of a Bundle and by test cases, so
-//! that a URL means the same in all three. Operations (`$…`) and `metadata` are not here.
+//! that a URL means the same in all three. `metadata` is not here.
 
-use fhir::json::Doc;
+use fhir::json::{Doc, Kind as JsonKind};
 use fhir::reference::is_id;
 use fhir_tables::{ResourceType, compartment};
 
 use crate::error::{Error, Kind, Result};
-use crate::request::{Handling, HistoryOf, PatchBody, Request, Return, Summary, Unless, View};
+use crate::request::{
+    Handling, HistoryOf, Operation, PatchBody, Request, Return, Summary, Unless, View,
+};
 
 /// The headers that change what a request means, as text.
 #[derive(Clone, Debug, Default)]
@@ -158,6 +160,10 @@ pub fn route(method: &str, url: &str, headers: &Headers, payload: Payload) -> Re
         [ty] => router.of_type(resource_type(ty)?),
         [ty, "_history"] => router.history(HistoryOf::Type(resource_type(ty)?)),
         [ty, "_search"] => router.search_post(Some(resource_type(ty)?), None),
+        [ty, op] if op.starts_with('$') => router.operation(resource_type(ty)?, None, op),
+        [ty, id, op] if op.starts_with('$') => {
+            router.operation(resource_type(ty)?, Some(checked_id(id)?), op)
+        }
         [ty, id] => router.instance(resource_type(ty)?, checked_id(id)?),
         [ty, id, "_history"] => {
             router.history(HistoryOf::Instance(resource_type(ty)?, checked_id(id)?))
@@ -269,6 +275,25 @@ impl Router<'_> {
         Ok(Request::History { of, pairs: parse_query(self.query) })
     }
 
+    fn operation(self, rt: ResourceType, id: Option<String>, name: &str) -> Result<Request> {
+        let found = Operation::find(name.trim_start_matches('$'), rt, id.is_some());
+        let Some(name) = found else {
+            return Err(Error::new(Kind::NotFound, format!("{name} is not offered here")));
+        };
+        let mut pairs = parse_query(self.query);
+        match (self.method, self.payload) {
+            ("GET" | "HEAD", _) | ("POST", Payload::None) => {}
+            ("POST", Payload::Form(form)) => pairs.extend(form),
+            ("POST", Payload::Resource(doc)) => pairs.extend(parameters(&doc)?),
+            ("POST", Payload::Patch(_)) => {
+                let text = "an operation takes a Parameters resource or a form";
+                return Err(Error::new(Kind::Invalid, text));
+            }
+            _ => return Err(Error::new(Kind::Method, "an operation takes GET and POST")),
+        }
+        Ok(Request::Operation { name, rt, id, pairs })
+    }
+
     fn search_get(
         self,
         rt: Option<ResourceType>,
@@ -363,6 +388,32 @@ fn compartment_root(root: &str, id: &str) -> Result<(ResourceType, String)> {
         Some(def) => Ok((def.root, checked_id(id)?)),
         None => Err(Error::new(Kind::NotFound, format!("{root} has no compartment"))),
     }
+}
+
+/// Names and values of a Parameters resource whose values are primitive.
+///
+/// Errors: `Invalid` for another resource, `Value` for a parameter without a primitive value.
+fn parameters(doc: &Doc) -> Result<Vec<(String, String)>> {
+    let root = doc.root();
+    if root.str("resourceType").as_deref() != Some("Parameters") {
+        return Err(Error::new(Kind::Invalid, "the body of an operation is a Parameters resource"));
+    }
+    let mut pairs = Vec::new();
+    for (idx, parameter) in root.list("parameter").enumerate() {
+        let place = format!("Parameters.parameter[{idx}]");
+        let wrong = |text: &str| Error::at(Kind::Value, place.clone(), text);
+        let name = parameter.str("name").ok_or_else(|| wrong("the parameter has no name"))?;
+        let value = parameter.members().find(|(name, _)| name.starts_with("value"));
+        let (_, value) = value.ok_or_else(|| wrong("the parameter has no value"))?;
+        let text = match value.kind() {
+            JsonKind::String => value.as_str().map(|text| text.into_owned()),
+            JsonKind::Number | JsonKind::Bool => Some(value.raw().to_owned()),
+            _ => None,
+        };
+        let text = text.ok_or_else(|| wrong("the value is not a primitive one"))?;
+        pairs.push((name.into_owned(), text));
+    }
+    Ok(pairs)
 }
 
 /// Errors: `Invalid` for what is not an id of FHIR.

@@ -3,6 +3,8 @@
 //! Source: FHIR R4 search.html#summary, #elements. Mandatory elements, modifiers, `id` and `meta`
 //! always stay, so that what is left can be understood; it is marked with the tag SUBSETTED.
 
+use std::borrow::Cow;
+
 use fhir::json::{Doc, Kind as JsonKind, Node, write_string};
 use fhir_tables::{ElementDef, ResourceType, TypeId, TypeKind};
 
@@ -13,6 +15,18 @@ use crate::request::{Summary, View};
 pub(crate) const SUBSETTED_SYSTEM: &str =
     "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 const SUBSETTED: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED","display":"subsetted"}"#;
+
+/// The part of a stored body that `view` asks for; the whole is borrowed.
+///
+/// Errors: `Internal` when the stored text is damaged.
+pub(crate) fn of<'a>(rt: ResourceType, body: &'a [u8], view: &View) -> Result<Cow<'a, str>> {
+    let text = str::from_utf8(body)
+        .map_err(|e| Error::new(Kind::Internal, "a stored resource is damaged").caused_by(e))?;
+    if view.is_whole() {
+        return Ok(Cow::Borrowed(text));
+    }
+    apply(rt, text.to_owned(), view).map(Cow::Owned)
+}
 
 /// The part of a stored resource that `view` asks for.
 ///

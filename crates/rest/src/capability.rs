@@ -120,10 +120,8 @@ fn statement(base_url: &str, started_ms: i64, only: Option<&[&str]>) -> String {
         &mut out,
     );
     out.push_str(r#"],"searchParam":["#);
-    let common = ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"];
     let patient = ResourceType::PATIENT;
-    let common = search_params(patient).iter().filter(|param| common.contains(&param.code));
-    params(common, &mut out);
+    params(search_params(patient).iter().filter(|p| is_common(p) && is_served(p)), &mut out);
     out.push_str("]}]}");
     debug_assert!(Doc::parse(out.as_bytes()).is_ok());
     out
@@ -197,8 +195,33 @@ fn resource(rt: ResourceType, out: &mut String) {
     }
     rev_includes(rt, out);
     out.push_str(r#","searchParam":["#);
-    params(served(), out);
-    out.push_str("]}");
+    params(served().filter(|param| !is_common(param)), out);
+    out.push(']');
+    operations(rt, out);
+    out.push('}');
+}
+
+/// Parameters that every type has stand once, in `rest.searchParam`.
+fn is_common(param: &SearchParam) -> bool {
+    param.code.starts_with('_')
+}
+
+/// Operations of R4 that the record answers for this type.
+fn operations(rt: ResourceType, out: &mut String) {
+    let is_offered = |operation: &&fhir_tables::OperationDef| {
+        let find = |on_instance| record::Operation::find(operation.code, rt, on_instance);
+        operation.resources.contains(&rt) && (find(true).is_some() || find(false).is_some())
+    };
+    for (idx, operation) in fhir_tables::OPERATIONS.iter().filter(is_offered).enumerate() {
+        out.push_str(if idx == 0 { r#","operation":["# } else { "," });
+        out.push_str(&format!(
+            r#"{{"name":"{}","definition":"{}"}}"#,
+            operation.code, operation.url
+        ));
+    }
+    if out.ends_with('}') {
+        out.push(']');
+    }
 }
 
 /// Parameters of other types that can point here.
@@ -237,12 +260,7 @@ fn params<'a>(params: impl Iterator<Item = &'a SearchParam>, out: &mut String) {
         write_string(param.url, out);
         out.push_str(r#","type":""#);
         out.push_str(param.kind.as_str());
-        out.push('"');
-        if !param.expression.is_empty() {
-            out.push_str(r#","documentation":"#);
-            write_string(param.expression, out);
-        }
-        out.push('}');
+        out.push_str("\"}");
     }
 }
 

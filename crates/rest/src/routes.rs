@@ -22,6 +22,8 @@ pub enum Interaction {
     Transaction,
     SearchSystem,
     HistorySystem,
+    Everything,
+    LastN,
 }
 
 impl Interaction {
@@ -103,6 +105,12 @@ pub const ROUTES: &[Route] = &[
     fhir("GET", "/fhir", Interaction::SearchSystem),
     fhir("GET", "/fhir/_history", Interaction::HistorySystem),
     fhir("POST", "/fhir/_search", Interaction::SearchSystem),
+    fhir("GET", "/fhir/Patient/$everything", Interaction::Everything),
+    fhir("POST", "/fhir/Patient/$everything", Interaction::Everything),
+    fhir("GET", "/fhir/{type}/{id}/$everything", Interaction::Everything),
+    fhir("POST", "/fhir/{type}/{id}/$everything", Interaction::Everything),
+    fhir("GET", "/fhir/Observation/$lastn", Interaction::LastN),
+    fhir("POST", "/fhir/Observation/$lastn", Interaction::LastN),
     fhir("GET", "/fhir/{type}/_history", Interaction::HistoryType),
     fhir("POST", "/fhir/{type}/_search", Interaction::SearchType),
     fhir("GET", "/fhir/{type}", Interaction::SearchType),
@@ -217,6 +225,10 @@ mod tests {
         assert_eq!(fhir("POST", "/fhir/"), Interaction::Transaction);
         assert_eq!(fhir("POST", "/fhir/Patient/_search"), Interaction::SearchType);
         assert_eq!(fhir("GET", "/fhir/Patient/1/Observation"), Interaction::SearchCompartment);
+        assert_eq!(fhir("GET", "/fhir/Patient/$everything"), Interaction::Everything);
+        assert_eq!(fhir("POST", "/fhir/Encounter/1/$everything"), Interaction::Everything);
+        assert_eq!(fhir("POST", "/fhir/Observation/$lastn"), Interaction::LastN);
+        assert_eq!(find("GET", "/fhir/Patient/1/$nonsense"), Found::Nothing);
         assert_eq!(what("GET", "/fhir/metadata"), Some(What::Metadata));
         assert_eq!(find("GET", "/fhir/Patient/1/2/3/4/5/6/7"), Found::Nothing);
         assert_eq!(find("GET", "/fhir//1"), Found::Nothing);

@@ -57,6 +57,19 @@ impl Reader {
 
     /// The body of `size` bytes that `stored` stands for.
     pub fn read(&mut self, number: u32, size: usize, stored: &[u8]) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        self.read_into(number, size, stored, &mut body)?;
+        Ok(body)
+    }
+
+    /// As [`Reader::read`], into a buffer that is emptied first.
+    pub fn read_into(
+        &mut self,
+        number: u32,
+        size: usize,
+        stored: &[u8],
+        body: &mut Vec<u8>,
+    ) -> Result<()> {
         let context = match self.contexts.entry(number) {
             std::collections::hash_map::Entry::Occupied(e) => e.into_mut(),
             std::collections::hash_map::Entry::Vacant(e) => e.insert(if number == 0 {
@@ -69,13 +82,15 @@ impl Reader {
                 Decompressor::with_prepared_dictionary(dictionary)?
             }),
         };
-        let body = context
-            .decompress(stored, size)
+        body.clear();
+        body.reserve_exact(size);
+        context
+            .decompress_to_buffer(stored, body)
             .map_err(|e| Error::with(crate::Kind::Corrupt, "a stored body is damaged", e))?;
         if body.len() != size {
             return Err(Error::corrupt("a stored body has another size"));
         }
-        Ok(body)
+        Ok(())
     }
 }
 

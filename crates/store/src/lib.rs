@@ -20,6 +20,7 @@ mod flush;
 mod key;
 mod keyring;
 mod lists;
+mod members;
 mod memory;
 mod page;
 mod plan;

@@ -60,7 +60,8 @@ pub(crate) enum What<'a> {
         id: String,
         vid: u32,
         last_updated_ms: i64,
-        is_first: bool,
+        /// A create; `None`: when there is no current version.
+        is_first: Option<bool>,
         node: Option<Node<'a>>,
     },
 }

@@ -504,8 +504,10 @@ impl Planner<'_> {
         };
         let kind = match (node, is_first) {
             (None, _) => ChangeKind::Delete,
-            (Some(_), true) => ChangeKind::Create,
-            (Some(_), false) => ChangeKind::Update,
+            (Some(_), Some(true)) => ChangeKind::Create,
+            (Some(_), Some(false)) => ChangeKind::Update,
+            (Some(_), None) if self.snapshot.exists(*rt, id)? => ChangeKind::Update,
+            (Some(_), None) => ChangeKind::Create,
         };
         let kind = PutKind::Restore { vid: *vid, last_updated_ms: *last_updated_ms, kind };
         let put = Put {

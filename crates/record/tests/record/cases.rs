@@ -264,9 +264,8 @@ fn versions(test: &TestRecord, argument: &str) -> String {
 }
 
 fn audit(test: &TestRecord, n: usize) -> String {
-    test.record.store().flush().expect("the audit log is written");
-    let snapshot = test.record.store().snapshot().expect("a snapshot");
-    let leaves = snapshot.audit(0, 10_000).expect("the audit log is read");
+    let log = test.record.audit_log(&Ctx::system("check", START_MS)).expect("the audit log");
+    let leaves = log.leaves(0, 10_000).expect("the audit log is read");
     let leaves: Vec<Value> = leaves
         .into_iter()
         .map(|(_, leaf)| Value::parse(leaf).expect("a leaf is JSON"))

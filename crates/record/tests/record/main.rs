@@ -3,6 +3,8 @@
 mod cases;
 mod common;
 mod door;
+mod export;
+mod full_disk;
 mod kinds;
 mod laws;
 mod suites;

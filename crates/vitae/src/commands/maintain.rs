@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use fhir::json::Value;
+use record::Ctx;
 
 use super::{Done, place};
 use crate::cli::{AuditVerify, Backup, Restore, Verify};
@@ -16,7 +17,7 @@ pub fn verify(args: &Verify, open: &Open) -> Result<Done> {
 
 fn check(open: &Open, json: bool) -> Result<Done> {
     let bar = bar(0, "versions");
-    let (done, findings) = open.record.store().verify(|n, all| {
+    let (done, findings) = open.record.verify(|n, all| {
         bar.set_length(all);
         bar.set_position(n);
     })?;
@@ -77,7 +78,7 @@ fn hex(bytes: &[u8]) -> String {
 pub fn backup(args: &Backup, practice: &Practice, open: &Open, cwd: &Path) -> Result<Done> {
     let to = place(cwd, &args.to);
     let bar = bar(0, "pages");
-    let info = open.record.store().backup(&to, practice.to_json().trim_end(), |n, all| {
+    let info = open.record.backup(&to, practice.to_json().trim_end(), |n, all| {
         bar.set_length(all);
         bar.set_position(n);
     })?;
@@ -115,17 +116,16 @@ pub fn restore(args: &Restore) -> Result<Done> {
 }
 
 pub fn audit_verify(args: &AuditVerify, open: &Open) -> Result<Done> {
-    let store = open.record.store();
-    store.flush()?;
-    let snapshot = store.snapshot()?;
-    let (n_kept, kept) = snapshot.audit_head()?;
+    let ctx = Ctx::system("audit verify", open.record.now_ms());
+    let log = open.record.audit_log(&ctx)?;
+    let (n_kept, kept) = log.head()?;
     let witnessed = args.head.as_deref().map(parse_head).transpose()?;
     let mut tree = stdx::merkle::Frontier::new();
     let mut is_witnessed =
         witnessed.as_ref().is_none_or(|(n, root)| *n == 0 && *root == tree.root());
     let mut seq = 0;
     loop {
-        let leaves = snapshot.audit(seq, 10_000)?;
+        let leaves = log.leaves(seq, 10_000)?;
         let Some((last, _)) = leaves.last() else { break };
         seq = last + 1;
         for (_, leaf) in &leaves {

@@ -133,8 +133,23 @@ impl Practice {
         let data = self.data();
         let mut args = vec!["serve", "--data", &data, "--listen", "127.0.0.1:0"];
         args.extend(more);
+        self.started(self.command(&args))
+    }
+
+    /// Serves from a shell that runs `first` before it becomes the server.
+    pub fn serve_after(&self, first: &str) -> Server {
+        let data = self.data();
+        let own = self.command(&["serve", "--data", &data, "--listen", "127.0.0.1:0"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{first}; exec \"$0\" \"$@\"")]);
+        command.arg(own.get_program()).args(own.get_args());
+        command.env("VITAE_KEYS", self.folder.path("keys")).env_remove("VITAE_DATA");
+        command.stdin(Stdio::null());
+        self.started(command)
+    }
+
+    fn started(&self, mut command: Command) -> Server {
         let log = std::fs::File::create(self.folder.path("serve.log")).expect("a log");
-        let mut command = self.command(&args);
         command.stdout(Stdio::piped()).stderr(log).env("VITAE_METRICS_TOKEN", "metrics-only");
         let mut child = command.spawn().expect("starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped"));

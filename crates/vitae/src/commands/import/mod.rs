@@ -45,7 +45,7 @@ pub fn import(args: &Import, open: &Open, cwd: &Path) -> Result<Done> {
         return Err(Failure::new("there is nothing to import in these paths"));
     }
     let report = load(&open.record, sources)?;
-    open.record.store().flush()?;
+    open.record.flush()?;
     let seconds = start.elapsed().as_secs_f64();
     let out = if args.json { report.to_json(seconds) } else { report.to_text(seconds) };
     Ok(Done { out, is_bad: report.rejected > 0 })

@@ -2,10 +2,8 @@
 
 use fhir::issue::{Issue, IssueType, Severity};
 use fhir::json::{Doc, Node};
-use fhir_tables::ResourceType;
 use record::{Change, Ctx, ImportOptions, Kind, Record, Request};
 use sha2::{Digest, Sha256};
-use store::ChangeKind;
 
 use super::report::{Reject, Report};
 use crate::commands::validate::parse;
@@ -116,7 +114,7 @@ fn lines(record: &Record, unit: &Unit, key: Vec<u8>) -> Result<Report> {
                 report.add(once(record, &unit.source, doc, own, &Numbering::Own)?);
             }
             Ok(doc) => {
-                good.push(entry(record, unit, doc.root())?);
+                good.push(entry(unit, doc.root()));
                 numbers.push(line_idx);
             }
             Err(e) => {
@@ -154,26 +152,13 @@ fn is_whole_bundle(node: Node<'_>) -> bool {
 }
 
 /// The Bundle entry of a line.
-fn entry(record: &Record, unit: &Unit, node: Node<'_>) -> Result<String> {
+fn entry(unit: &Unit, node: Node<'_>) -> String {
     let text = node.raw();
-    if !unit.is_own {
-        return Ok(format!("{{\"resource\":{text}}}"));
+    if unit.is_own && is_history(&unit.source) {
+        return text.to_owned();
     }
-    if is_history(&unit.source) {
-        return Ok(text.to_owned());
-    }
-    // The current version: a create when it is the first, or follows a deletion.
-    let (ty, id) =
-        (node.str("resourceType").unwrap_or_default(), node.str("id").unwrap_or_default());
-    let head = match ResourceType::from_name(&ty) {
-        Some(rt) => record.store().snapshot()?.head(rt, &id)?,
-        None => None,
-    };
-    let is_create = head.is_none_or(|head| head.kind == ChangeKind::Delete);
-    let method = if is_create { "POST" } else { "PUT" };
-    Ok(format!(
-        "{{\"resource\":{text},\"request\":{{\"method\":\"{method}\",\"url\":\"{ty}/{id}\"}}}}"
-    ))
+    // Also the current version of an own export: the record knows whether it is the first.
+    format!("{{\"resource\":{text}}}")
 }
 
 fn bundle(entries: &[String], is_history: bool) -> String {

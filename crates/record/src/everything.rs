@@ -1,0 +1,471 @@
+//! `$everything` of a Patient, of all Patients, of an Encounter.
+//!
+//! Source: FHIR R4 patient-operation-everything.html, encounter-operation-everything.html.
+//! The resource, what is in its compartment, and what those refer to that belongs to no patient
+//! (practitioners, organizations, locations, medications, binaries, …), as search mode `include`;
+//! an Encounter also brings what it refers to itself. In the order of commits; one patient comes
+//! whole in one Bundle unless `_count` is given or a limit is met.
+//! `start` and `end` are about dates of care: a resource that has one, none of them in the
+//! interval, is left out.
+//! What the actor may not see is left out as if it were not there.
+
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
+use fhir::date::PartialDate;
+use fhir_tables::{COMPARTMENTS, CompartmentDef, ResourceType, SearchKind, compartment};
+use memchr::memmem::Finder;
+use search::value::{IndexValue, ParamId};
+use store::{ChangeKind, Cursor, Head, PageRequest, Rid, Snapshot};
+
+use crate::access::{Decision, not_found, permit, require};
+use crate::ctx::{Action, Ctx};
+use crate::error::{Error, Kind, Result};
+use crate::links::{BundleText, append_query, full_url, operation_path};
+use crate::page_token::PageToken;
+use crate::record::{Outcome, Record};
+use crate::request::{Operation, Response, View};
+use crate::write::deleted;
+
+/// Matches in one Bundle when the client does not say.
+const COUNT_DEFAULT: usize = 10_000;
+/// Largest `_count`, and the page of all Patients when the client does not say.
+const COUNT_MAX: usize = 1_000;
+/// A Bundle that is longer than this ends, with a link to the next. Bytes.
+const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Room that is made for an entry before it is read.
+const ENTRY_BYTES_USUAL: usize = 1_500;
+/// Patients that are looked up together.
+const PATIENTS_TOGETHER: usize = 50;
+/// Resources that matches refer to, in one Bundle.
+const INCLUDED_MAX: usize = 2_000;
+/// From a PractitionerRole to its Organization, from there to its Endpoint.
+const ROUNDS_MAX: usize = 3;
+
+struct Params {
+    /// Closed interval of care dates, UTC milliseconds.
+    care: Option<(i64, i64)>,
+    since_ms: Option<i64>,
+    /// Empty: all.
+    types: Vec<ResourceType>,
+    count: Option<usize>,
+    page: Option<String>,
+    view: View,
+}
+
+/// Reads the parameters.
+///
+/// Errors: `NotSupported` for unknown ones, `Value` for values that cannot be read, `Invalid` for
+/// one that is given twice.
+fn params(rt: ResourceType, pairs: &[(String, String)]) -> Result<Params> {
+    let view = crate::route::view(pairs)?;
+    let mut params =
+        Params { care: None, since_ms: None, types: Vec::new(), count: None, page: None, view };
+    let date = |name: &str, value: &str| {
+        let wrong = || Error::new(Kind::Value, format!("{name} is not a FHIR date or instant"));
+        PartialDate::parse(value).map(|date| date.range_utc_ms()).ok_or_else(wrong)
+    };
+    let is_patient = rt == ResourceType::PATIENT;
+    for (pair_idx, (name, value)) in pairs.iter().enumerate() {
+        let is_again = pairs[..pair_idx].iter().any(|(other, _)| other == name);
+        if is_again && name != "_type" {
+            return Err(Error::new(Kind::Invalid, format!("{name} is given twice")));
+        }
+        match name.as_str() {
+            "start" if is_patient => {
+                params.care.get_or_insert((i64::MIN, i64::MAX)).0 = date(name, value)?.0;
+            }
+            "end" if is_patient => {
+                params.care.get_or_insert((i64::MIN, i64::MAX)).1 = date(name, value)?.1;
+            }
+            "_since" => params.since_ms = Some(date(name, value)?.0),
+            "_type" => params.types.extend(types(value)?),
+            "_count" => {
+                let n = value.parse().ok().filter(|n| *n > 0);
+                let text = "_count is a number of resources, 1 or more";
+                let n: usize = n.ok_or_else(|| Error::new(Kind::Value, text))?;
+                params.count = Some(n.min(COUNT_MAX));
+            }
+            "_page" => params.page = Some(value.clone()),
+            "_summary" | "_elements" | "_format" | "_pretty" => {}
+            _ => {
+                let own = if is_patient { "start, end, " } else { "" };
+                let text = format!(
+                    "$everything of {rt} has no parameter {name}; known: {own}_since, _type, \
+                     _count, _summary, _elements"
+                );
+                return Err(Error::new(Kind::NotSupported, text));
+            }
+        }
+    }
+    Ok(params)
+}
+
+fn types(list: &str) -> Result<Vec<ResourceType>> {
+    let one = |name: &str| {
+        let text = || format!("_type={name}: not a resource type of R4");
+        ResourceType::from_name(name).ok_or_else(|| Error::new(Kind::Value, text()))
+    };
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(one).collect()
+}
+
+/// Answers with a Bundle of type searchset. `id: None`: of all Patients, page by page.
+///
+/// Errors: `NotFound` and `Deleted` for the resource itself.
+pub(crate) fn everything(
+    record: &Record,
+    ctx: &Ctx,
+    rt: ResourceType,
+    id: Option<&str>,
+    pairs: &[(String, String)],
+) -> Result<Outcome> {
+    require(ctx, Action::Read, Some(rt), id)?;
+    if id.is_none() {
+        require(ctx, Action::Search, Some(rt), None)?;
+    }
+    let params = params(rt, pairs)?;
+    let mut own_path = operation_path(Operation::Everything, rt, id);
+    let kept: Vec<_> = pairs.iter().filter(|(name, _)| name != "_page").cloned().collect();
+    append_query(&kept, &mut own_path);
+    let token =
+        params.page.as_deref().map(|text| record.page_key().open(&own_path, text)).transpose()?;
+    let mut snapshot = match &token {
+        None => record.store().snapshot()?,
+        Some(token) => record.store().snapshot_at(token.t)?,
+    };
+    let def = compartment(rt.name()).expect("Patient and Encounter have compartments");
+    let may_see = visible_types(ctx, &params, def);
+    let mut walk = Walk::new(record, ctx, def, &params, &may_see, id.is_none());
+    let from = token.as_ref().map(|token| place_of(&token.cursor)).transpose()?;
+    let next = match id {
+        Some(id) => {
+            let root = root(&snapshot, rt, id)?;
+            let rids = walk.members(&snapshot, &root)?;
+            walk.total = Some(rids.len() as u64);
+            walk.read(&mut snapshot, &root, &rids, from.map_or(0, |(_, rid)| rid))?
+        }
+        None => walk.all_patients(&mut snapshot, record, ctx, from)?,
+    };
+    walk.included(&mut snapshot)?;
+    let t = snapshot.at();
+    let url = |token: Option<&PageToken>| {
+        let mut url = format!("{}/{own_path}", record.base_url());
+        if let Some(token) = token {
+            let text = record.page_key().seal(&own_path, token);
+            append_query(&[("_page".to_owned(), text)], &mut url);
+        }
+        url
+    };
+    let mut links = vec![("self", url(token.as_ref()))];
+    if let Some((root, rid)) = next {
+        let cursor = Cursor { key: root.to_be_bytes().to_vec(), rid };
+        links.push(("next", url(Some(&PageToken { t, cursor, backward: false }))));
+    }
+    Ok(walk.finish(&links))
+}
+
+fn root(snapshot: &Snapshot, rt: ResourceType, id: &str) -> Result<Head> {
+    let head = snapshot.head(rt, id)?.ok_or_else(|| not_found(rt.name(), id))?;
+    if head.kind == ChangeKind::Delete { Err(deleted(&head)) } else { Ok(head) }
+}
+
+/// Root and member of a page link.
+fn place_of(cursor: &Cursor) -> Result<(Rid, Rid)> {
+    let root = <[u8; 4]>::try_from(cursor.key.as_slice());
+    let root = root.map_err(|_| Error::new(Kind::Invalid, "_page is of another list"))?;
+    Ok((Rid::from_be_bytes(root), cursor.rid))
+}
+
+/// By type: whether its resources go into the Bundle.
+fn visible_types(ctx: &Ctx, params: &Params, def: &CompartmentDef) -> Vec<bool> {
+    ResourceType::ALL
+        .into_iter()
+        .map(|rt| {
+            let is_asked = params.types.is_empty() || params.types.contains(&rt);
+            // The one Patient of a portal user may be read and not searched for.
+            let may = |action| permit(ctx, action, Some(rt), None) == Decision::Permit;
+            is_asked && (rt == def.root || (may(Action::Read) && may(Action::Search)))
+        })
+        .collect()
+}
+
+/// By parameter: whether it connects a resource to the root of a compartment.
+fn connecting(def: &CompartmentDef) -> &'static [bool] {
+    static TABLES: OnceLock<Vec<(ResourceType, Vec<bool>)>> = OnceLock::new();
+    let tables = TABLES.get_or_init(|| {
+        let table = |def: &CompartmentDef| {
+            let mut table = vec![false; search::params::count()];
+            for (rt, codes) in def.params {
+                for code in *codes {
+                    if let Some((param, _)) = search::params::find(*rt, code) {
+                        table[usize::from(param.0)] = true;
+                    }
+                }
+            }
+            (def.root, table)
+        };
+        COMPARTMENTS.iter().map(table).collect()
+    });
+    tables.iter().find(|(root, _)| *root == def.root).map_or(&[], |(_, table)| table)
+}
+
+/// Builds the Bundle.
+struct Walk<'a> {
+    ctx: &'a Ctx,
+    base_url: &'a str,
+    def: &'static CompartmentDef,
+    params: &'a Params,
+    may_see: &'a [bool],
+    is_of_all: bool,
+    count: usize,
+    entries: BundleText,
+    total: Option<u64>,
+    n: usize,
+    /// Resources in the Bundle that are no members of a compartment, and what is to come:
+    /// references that were met.
+    met: HashSet<String>,
+    wanted: Vec<String>,
+    outcome: Outcome,
+    failed: Option<Error>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        record: &'a Record,
+        ctx: &'a Ctx,
+        def: &'static CompartmentDef,
+        params: &'a Params,
+        may_see: &'a [bool],
+        is_of_all: bool,
+    ) -> Walk<'a> {
+        let count = if is_of_all { COUNT_MAX } else { COUNT_DEFAULT };
+        Walk {
+            ctx,
+            base_url: record.base_url(),
+            def,
+            params,
+            may_see,
+            is_of_all,
+            count: params.count.unwrap_or(count),
+            entries: BundleText::entries(0),
+            total: None,
+            n: 0,
+            met: HashSet::new(),
+            wanted: Vec::new(),
+            outcome: Outcome::default(),
+            failed: None,
+        }
+    }
+
+    /// What is in the compartment and asked for, the root included, in commit order.
+    fn members(&self, snapshot: &Snapshot, root: &Head) -> Result<Vec<Rid>> {
+        let connecting = connecting(self.def);
+        let is_member = |param: ParamId| {
+            let is_connecting = connecting.get(usize::from(param.0)) == Some(&true);
+            if !is_connecting {
+                return false;
+            }
+            let (rt, _) = search::params::def(param);
+            // Of all Patients, each comes by itself and not as another's link.
+            let is_doubled = self.is_of_all && rt == root.rt;
+            self.may_see[usize::from(rt.0)] && !is_doubled
+        };
+        let mut rids = snapshot.referring(root.rt, &root.id, is_member)?;
+        if self.may_see[usize::from(root.rt.0)]
+            && let Err(at) = rids.binary_search(&root.rid)
+        {
+            rids.insert(at, root.rid);
+        }
+        if self.params.care.is_none() && self.params.since_ms.is_none() {
+            return Ok(rids);
+        }
+        let mut kept = Vec::with_capacity(rids.len());
+        snapshot.each_values(&rids, |rid, at_ms, values| {
+            let is_new = self.params.since_ms.is_none_or(|since_ms| at_ms >= since_ms);
+            let is_care = self.params.care.is_none_or(|care| {
+                let mut dates =
+                    values.iter().filter(|v| is_care_date(v.param)).filter_map(|v| match v.value {
+                        IndexValue::Date { lo, hi } => Some(lo <= care.1 && hi >= care.0),
+                        _ => None,
+                    });
+                rid == root.rid || dates.next().is_none_or(|first| first || dates.any(|d| d))
+            });
+            if is_new && is_care {
+                kept.push(rid);
+            }
+        })?;
+        Ok(kept)
+    }
+
+    /// Adds members behind `after`; where to go on when the page is full.
+    fn read(
+        &mut self,
+        snapshot: &mut Snapshot,
+        root: &Head,
+        rids: &[Rid],
+        after: Rid,
+    ) -> Result<Option<(Rid, Rid)>> {
+        let rids = &rids[rids.partition_point(|rid| *rid <= after)..];
+        let room = self.count - self.n;
+        self.entries.reserve(rids.len().min(room) * ENTRY_BYTES_USUAL);
+        let mut last = after;
+        snapshot.each_version(&rids[..rids.len().min(room)], |head, body| {
+            last = head.rid;
+            let is_root = head.rid == root.rid;
+            self.add(head, body, "match", is_root) && self.entries.len() < BUNDLE_BYTES_MAX
+        })?;
+        if root.rt == ResourceType::PATIENT {
+            self.outcome.patients.insert(root.id.clone());
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let is_done = rids.last().is_none_or(|end| *end <= last);
+        Ok((!is_done).then_some((root.rid, last)))
+    }
+
+    /// Patients in commit order, each with what is the patient's, until the page is full.
+    fn all_patients(
+        &mut self,
+        snapshot: &mut Snapshot,
+        record: &Record,
+        ctx: &Ctx,
+        from: Option<(Rid, Rid)>,
+    ) -> Result<Option<(Rid, Rid)>> {
+        let rt = ResourceType::PATIENT;
+        let query = crate::search::parse_strict(rt, &[], record.base_url(), ctx.at_ms)?;
+        // The patient that the last page ended with is looked at again.
+        let (mut behind, mut after) = from.map_or((0, 0), |(root, rid)| (root - 1, rid));
+        loop {
+            let request = PageRequest {
+                from: Some(Cursor { key: Vec::new(), rid: behind }),
+                backward: false,
+                count: PATIENTS_TOGETHER,
+                total: search::query::Total::None,
+            };
+            let page = snapshot.search(&query, &request)?;
+            for patient in &page.rows {
+                let rids = self.members(snapshot, &patient.head)?;
+                let next = self.read(snapshot, &patient.head, &rids, after)?;
+                if next.is_some() {
+                    return Ok(next);
+                }
+                (behind, after) = (patient.head.rid, 0);
+                if self.n == self.count || self.entries.len() >= BUNDLE_BYTES_MAX {
+                    // Full at the end of this patient: goes on with the next one, if there is one.
+                    let end = rids.last().copied().unwrap_or(Rid::MAX);
+                    return Ok(Some((patient.head.rid, end)));
+                }
+            }
+            if !page.more {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Adds an entry; false after a failure.
+    fn add(&mut self, head: &Head, body: &[u8], mode: &str, is_root: bool) -> bool {
+        let text = match crate::view::of(head.rt, body, &self.params.view) {
+            Ok(text) => text,
+            Err(error) => {
+                self.failed = Some(error);
+                return false;
+            }
+        };
+        let base_url = self.base_url;
+        self.entries.entry(|out| {
+            full_url(base_url, head.rt.name(), &head.id, out);
+            out.push_str(",\"resource\":");
+            out.push_str(&text);
+            out.push_str(",\"search\":{\"mode\":\"");
+            out.push_str(mode);
+            out.push_str("\"}");
+        });
+        self.n += usize::from(mode == "match");
+        self.outcome.n += 1;
+        self.note_references(body, is_root);
+        true
+    }
+
+    /// Keeps what the body refers to, if it goes into the Bundle.
+    fn note_references(&mut self, body: &[u8], is_root: bool) {
+        static MARKS: OnceLock<[Finder<'static>; 2]> = OnceLock::new();
+        // Stored text is compact and what is inside strings is escaped: these are members.
+        let marks = MARKS
+            .get_or_init(|| [Finder::new(r#""reference":""#), Finder::new(r#""url":"Binary/"#)]);
+        for (mark, skipped) in [(&marks[0], 13), (&marks[1], 7)] {
+            for at in mark.find_iter(body) {
+                let rest = &body[at + skipped..];
+                let end = memchr::memchr(b'"', rest).unwrap_or(0);
+                let Ok(reference) = str::from_utf8(&rest[..end]) else { continue };
+                if self.met.contains(reference) || !self.is_included(reference, is_root) {
+                    continue;
+                }
+                self.met.insert(reference.to_owned());
+                self.wanted.push(reference.to_owned());
+            }
+        }
+    }
+
+    /// Whether what `Type/id` names goes into the Bundle: what is in no patient's compartment, or
+    /// what the Encounter itself refers to.
+    fn is_included(&self, reference: &str, by_root: bool) -> bool {
+        let Some((ty, _)) = reference.split_once('/') else { return false };
+        let Some(rt) = ResourceType::from_name(ty) else { return false };
+        let patients = compartment("Patient").expect("a compartment of R4");
+        let is_nobodys = rt != patients.root && patients.params_of(rt).is_empty();
+        let of_encounter = by_root && self.def.root != patients.root;
+        (is_nobodys || of_encounter) && self.may_see[usize::from(rt.0)]
+    }
+
+    /// Adds what matches refer to, and what that refers to.
+    fn included(&mut self, snapshot: &mut Snapshot) -> Result<()> {
+        let mut n_included = 0;
+        let mut seen = HashSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let mut rids = Vec::new();
+            for reference in std::mem::take(&mut self.wanted) {
+                let mut parts = reference.split('/');
+                let (Some(ty), Some(id)) = (parts.next(), parts.next()) else { continue };
+                let Some(rt) = ResourceType::from_name(ty) else { continue };
+                let may = permit(self.ctx, Action::Read, Some(rt), Some(id));
+                if let Some(head) = snapshot.head(rt, id)?
+                    && head.kind != ChangeKind::Delete
+                    && may == Decision::Permit
+                    && seen.insert(head.rid)
+                {
+                    rids.push(head.rid);
+                }
+            }
+            rids.sort_unstable();
+            rids.truncate(INCLUDED_MAX - n_included);
+            n_included += rids.len();
+            snapshot.each_version(&rids, |head, body| self.add(head, body, "include", false))?;
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+            if self.wanted.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, links: &[(&str, String)]) -> Outcome {
+        let size = self.entries.len() + 1024;
+        let mut bundle = BundleText::new("searchset", Some(self.ctx.at_ms), self.total, size);
+        for (relation, url) in links {
+            bundle.link(relation, url);
+        }
+        let body = Some(bundle.finish_with(self.entries));
+        let mut outcome = self.outcome;
+        outcome.response = Response { status: 200, body, ..Response::default() };
+        outcome
+    }
+}
+
+/// Whether a parameter holds a date of care: of what happened, not of the record or of birth.
+fn is_care_date(param: ParamId) -> bool {
+    let Some((_, def)) = search::params::get(param) else { return false };
+    def.kind == SearchKind::Date && !matches!(def.code, "_lastUpdated" | "birthdate" | "death-date")
+}

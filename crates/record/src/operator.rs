@@ -1,0 +1,61 @@
+//! What the operator's commands do with the record as a whole: backup, verify, the audit log.
+//!
+//! None of it shows what a resource says, so that no reason is asked for and no leaf is written:
+//! a backup stays encrypted, findings name places, and reading the log must not make it longer.
+
+use std::path::Path;
+
+use store::{BackupInfo, Finding, Snapshot, Verified};
+
+use crate::ctx::{Actor, Ctx};
+use crate::error::{Error, Kind, Result};
+use crate::record::Record;
+
+impl Record {
+    /// Recomputes hashes, versions, index, references and the audit tree.
+    ///
+    /// `progress` is called with versions done and versions in all.
+    pub fn verify(&self, progress: impl FnMut(u64, u64)) -> Result<(Verified, Vec<Finding>)> {
+        Ok(self.store().verify(progress)?)
+    }
+
+    /// Writes an encrypted copy while others go on. `practice` is kept in its header.
+    ///
+    /// `progress` is called with pages done and pages in all.
+    pub fn backup(
+        &self,
+        to: &Path,
+        practice: &str,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<BackupInfo> {
+        Ok(self.store().backup(to, practice, progress)?)
+    }
+
+    /// The audit log as it is on disk now.
+    ///
+    /// Errors: `Forbidden` but for Vitae itself.
+    pub fn audit_log(&self, ctx: &Ctx) -> Result<AuditLog> {
+        if ctx.actor != Actor::System {
+            return Err(Error::new(Kind::Forbidden, "only the audit command reads the whole log"));
+        }
+        self.store().flush()?;
+        Ok(AuditLog { snapshot: self.store().snapshot()? })
+    }
+}
+
+/// The leaves of the audit log and the root that is kept beside them.
+pub struct AuditLog {
+    snapshot: Snapshot,
+}
+
+impl AuditLog {
+    /// Number of leaves and root of the tree, as they were kept.
+    pub fn head(&self) -> Result<(u64, [u8; 32])> {
+        Ok(self.snapshot.audit_head()?)
+    }
+
+    /// Leaves from `seq` on, with their numbers, at most `limit`.
+    pub fn leaves(&self, seq: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>> {
+        Ok(self.snapshot.audit(seq, limit)?)
+    }
+}
