@@ -3,19 +3,13 @@
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use rusqlite::params;
 use search::value::{Indexed, ParamId};
 
-use crate::blob;
-use crate::body;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::key;
 use crate::snapshot::Snapshot;
-use crate::types::{ChangeKind, Head, Rid, Scope, Version};
-use crate::view::{HEAD_COLUMNS, View, head_of};
-
-/// Versions this close are cheaper to pass over in a scan than to look up one by one.
-const SCAN_GAP_MAX: u32 = 6;
+use crate::types::{Head, Rid, Scope, Version};
+use crate::view::View;
 
 impl Snapshot {
     /// Current resources that refer to `rt/id` through a search parameter that `is_wanted`, in
@@ -43,34 +37,7 @@ impl Snapshot {
         rids: &[Rid],
         mut each: impl FnMut(&Head, &[u8]) -> bool,
     ) -> Result<()> {
-        self.with(|view, bodies| {
-            let sql = format!(
-                "SELECT {HEAD_COLUMNS}, dictionary, size, body FROM version
-                 WHERE rid BETWEEN ?1 AND ?2 ORDER BY rid"
-            );
-            let mut scan = view.connection.prepare_cached(&sql)?;
-            let mut buffer = Vec::new();
-            let mut n_given = 0;
-            for (first, last) in runs(rids) {
-                let mut rows = scan.query(params![first, last])?;
-                while let Some(row) = rows.next()? {
-                    let rid: Rid = row.get(0)?;
-                    if rids.get(n_given) != Some(&rid) {
-                        continue;
-                    }
-                    n_given += 1;
-                    let head = head_of(row)?;
-                    body_into(row, &head, view, bodies, &mut buffer)?;
-                    if !each(&head, &buffer) {
-                        return Ok(());
-                    }
-                }
-            }
-            if n_given == rids.len() {
-                return Ok(());
-            }
-            Err(Error::corrupt("an index names a version that is not there"))
-        })
+        self.with(|view, bodies| view.connection.each_version(rids, bodies, &mut each))
     }
 
     /// Versions with their bodies, in the order given.
@@ -119,82 +86,46 @@ impl Snapshot {
         limit: usize,
     ) -> Result<Vec<Rid>> {
         let view = self.view();
-        let (at, limit) = (view.at, i64::try_from(limit).unwrap_or(i64::MAX));
+        let behind = after.saturating_add(1);
         match scope {
             Scope::Instance(rt, id) => {
-                let mut statement = view.connection.prepare_cached(
-                    "SELECT i.rid FROM ident i JOIN version v ON v.rid = i.rid
-                     WHERE i.rt = ?1 AND i.id = ?2 AND i.rid > ?3 AND i.rid <= ?4 AND v.at >= ?5
-                     ORDER BY i.vid LIMIT ?6",
-                )?;
-                let values = params![rt.0, id, after, at, since_ms, limit];
-                let rows = statement.query_map(values, |row| row.get(0))?;
-                Ok(rows.collect::<rusqlite::Result<_>>()?)
+                let below = view.at.saturating_add(1);
+                let mut rids = view.connection.history_of(rt, id, below, since_ms, NO_LIMIT)?;
+                rids.retain(|rid| *rid > after);
+                rids.reverse();
+                rids.truncate(limit);
+                Ok(rids)
             }
-            Scope::System => {
-                let mut statement = view.connection.prepare_cached(
-                    "SELECT rid FROM version WHERE rid > ?1 AND rid <= ?2 AND at >= ?3
-                     ORDER BY rid LIMIT ?4",
-                )?;
-                let rows =
-                    statement.query_map(params![after, at, since_ms, limit], |row| row.get(0))?;
-                Ok(rows.collect::<rusqlite::Result<_>>()?)
-            }
+            // Versions are numbered without gaps.
+            Scope::System => newer(&view, behind..=view.at, since_ms, limit),
             Scope::Type(rt) => {
-                let rids = view.fetch(&key::of_type(rt))? | view.fetch(&key::deletions(rt))?;
-                let mut found = Vec::new();
-                let mut behind = rids.iter();
-                behind.advance_to(after.saturating_add(1));
-                for rid in behind.take_while(|rid| *rid <= at) {
-                    if since_ms > i64::MIN && view.head(rid)?.last_updated_ms < since_ms {
-                        continue;
-                    }
-                    found.push(rid);
-                    if found.len() as i64 == limit {
-                        break;
-                    }
-                }
-                Ok(found)
+                let mut rids = view.fetch(&key::of_type(rt))? | view.fetch(&key::deletions(rt))?;
+                rids.remove_range(..behind);
+                rids.remove_range(view.at.saturating_add(1)..);
+                newer(&view, rids.iter(), since_ms, limit)
             }
         }
     }
 }
 
-fn body_into(
-    row: &rusqlite::Row<'_>,
-    head: &Head,
+/// Large enough for every history, and a number in every engine.
+const NO_LIMIT: usize = i64::MAX as usize;
+
+/// The first of `rids` that are not before `since_ms`.
+fn newer(
     view: &View<'_>,
-    bodies: &mut body::Reader,
-    buffer: &mut Vec<u8>,
-) -> Result<()> {
-    buffer.clear();
-    if head.kind == ChangeKind::Delete {
-        return Ok(());
+    rids: impl Iterator<Item = Rid>,
+    since_ms: i64,
+    limit: usize,
+) -> Result<Vec<Rid>> {
+    let mut found = Vec::new();
+    for rid in rids {
+        if found.len() == limit {
+            break;
+        }
+        if since_ms == i64::MIN || view.head(rid)?.last_updated_ms >= since_ms {
+            found.push(rid);
+        }
     }
-    let stored = row.get_ref(8)?.as_blob().map_err(|_| Error::corrupt("a body is missing"))?;
-    let size = usize::try_from(row.get::<_, i64>(7)?).map_err(|_| Error::corrupt("a size"))?;
-    let dictionary: u32 = row.get(6)?;
-    bodies.read_into(dictionary & !body::IS_CUT, size, stored, buffer)?;
-    if dictionary & body::IS_CUT != 0 {
-        *buffer = blob::join(view.connection, buffer)?;
-    }
-    Ok(())
-}
-
-/// Closed ranges that cover numbers which rise.
-fn runs(rids: &[Rid]) -> impl Iterator<Item = (Rid, Rid)> + '_ {
-    rids.chunk_by(|a, b| b.saturating_sub(*a) <= SCAN_GAP_MAX)
-        .filter_map(|run| Some((*run.first()?, *run.last()?)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_join_neighbours() {
-        let rids = [1, 2, 8, 15, 16, 40];
-        assert_eq!(runs(&rids).collect::<Vec<_>>(), [(1, 8), (15, 16), (40, 40)]);
-        assert_eq!(runs(&[]).count(), 0);
-    }
+    Ok(found)
 }

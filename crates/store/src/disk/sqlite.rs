@@ -185,6 +185,45 @@ impl Connection {
         rids.iter().map(|rid| self.version(*rid, bodies)).collect()
     }
 
+    /// Hands over versions in the order of `rids`, which rise, until `each` says false. Neighbours
+    /// are read in one scan, bodies into one buffer.
+    pub fn each_version(
+        &self,
+        rids: &[Rid],
+        bodies: &mut body::Reader,
+        mut each: impl FnMut(&Head, &[u8]) -> bool,
+    ) -> Result<()> {
+        let mut scan = self.0.prepare_cached(
+            "SELECT rid, rt, id, vid, at, kind, dictionary, size, body
+             FROM version WHERE rid BETWEEN ?1 AND ?2 ORDER BY rid",
+        )?;
+        let mut wanted = rids.iter().copied().peekable();
+        let mut buffer = Vec::new();
+        for run in rids.chunk_by(|a, b| b.saturating_sub(*a) <= SCAN_GAP_MAX) {
+            let mut rows = scan.query(params![run.first(), run.last()])?;
+            while let Some(row) = rows.next()? {
+                let rid: Rid = row.get(0)?;
+                if wanted.next_if_eq(&rid).is_none() {
+                    continue;
+                }
+                let head = head_of(row)?;
+                let (dictionary, size): (u32, usize) = (row.get(6)?, size_of(row, 7)?);
+                buffer.clear();
+                if head.kind != ChangeKind::Delete {
+                    let number = dictionary & !body::IS_CUT;
+                    bodies.read_into(number, size, bytes_of(row, 8)?, &mut buffer)?;
+                }
+                if dictionary & body::IS_CUT != 0 {
+                    buffer = blob::join(self, &buffer)?;
+                }
+                if !each(&head, &buffer) {
+                    return Ok(());
+                }
+            }
+        }
+        if wanted.next().is_some() { Err(not_there()) } else { Ok(()) }
+    }
+
     /// The newest version of a resource up to `at`, in one look.
     pub fn current(
         &self,
