@@ -194,9 +194,12 @@ fn resource(rt: ResourceType, out: &mut String) {
         out.push(']');
     }
     rev_includes(rt, out);
-    out.push_str(r#","searchParam":["#);
-    params(served().filter(|param| !is_common(param)), out);
-    out.push(']');
+    let own = || served().filter(|param| !is_common(param));
+    if own().next().is_some() {
+        out.push_str(r#","searchParam":["#);
+        params(own(), out);
+        out.push(']');
+    }
     operations(rt, out);
     out.push('}');
 }
