@@ -13,6 +13,7 @@
 //! `check`. With `UPDATE=1` in the environment they are rewritten instead, and the diff is read in
 //! review.
 
+pub mod postgres;
 pub mod suites;
 
 use std::path::{Path, PathBuf};

@@ -242,7 +242,9 @@ fn page_key(store: &Store, world: &dyn World) -> Result<PageKey> {
 impl From<store::Error> for Error {
     fn from(e: store::Error) -> Error {
         let kind = match e.kind {
-            store::Kind::DiskFull | store::Kind::Broken => Kind::Unavailable,
+            store::Kind::DiskFull | store::Kind::Broken | store::Kind::Unavailable => {
+                Kind::Unavailable
+            }
             _ => Kind::Internal,
         };
         Error::new(kind, e.public.clone()).caused_by(e)

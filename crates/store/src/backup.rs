@@ -13,7 +13,7 @@ use rusqlite::OpenFlags;
 use rusqlite::backup::Backup;
 use sha2::{Digest, Sha256};
 
-use crate::disk::schema;
+use crate::disk::{Connection, schema};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
 
@@ -44,16 +44,20 @@ impl Store {
     ) -> Result<BackupInfo> {
         self.flush()?;
         let shared = self.shared();
+        let (_, key) = shared.folder()?;
         let part = PathBuf::from(format!("{}.part", to.display()));
         remove_all(&part);
         let outcome = (|| {
             let at = self.at();
             {
                 let source = shared.take_reader()?;
+                let Connection::Sqlite(file) = &source.connection else {
+                    return Err(Error::new(Kind::Misuse, "the record is kept in no file"));
+                };
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-                let mut target = schema::open_file(&part, &shared.key, flags, 16 * 1024)?;
+                let mut target = schema::open_file(&part, key, flags, 16 * 1024)?;
                 {
-                    let backup = Backup::new(&source.connection.0, &mut target)?;
+                    let backup = Backup::new(&file.0, &mut target)?;
                     loop {
                         let more = backup.step(PAGES_PER_STEP)?;
                         let p = backup.progress();

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use sha2::{Digest, Sha256};
 use stdx::hex;
 
-use crate::disk::Connection;
+use crate::disk::{Blobs, Connection};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
 use crate::writer::Message;
@@ -53,11 +53,11 @@ impl Blob {
 }
 
 /// The bytes with this SHA-256, checked against it.
-pub fn read(connection: &Connection, hash: &Hash) -> Result<Option<Vec<u8>>> {
+pub fn read(blobs: &dyn Blobs, hash: &Hash) -> Result<Option<Vec<u8>>> {
     let damaged = || Error::new(Kind::Corrupt, "a stored attachment is damaged");
     let mut bytes = Vec::new();
     let mut n = 0;
-    connection.blob(hash, |chunk| {
+    blobs.chunks(hash, &mut |chunk| {
         let chunk = zstd::bulk::decompress(chunk, CHUNK_BYTES).map_err(|_| damaged())?;
         bytes.extend_from_slice(&chunk);
         n += 1;
@@ -95,7 +95,7 @@ pub fn cut(body: &str) -> Result<Option<(Vec<u8>, Vec<Blob>)>> {
 }
 
 /// Inverse of [`cut`].
-pub fn join(connection: &Connection, left: &[u8]) -> Result<Vec<u8>> {
+pub fn join(blobs: &dyn Blobs, left: &[u8]) -> Result<Vec<u8>> {
     let mut body = Vec::with_capacity(left.len());
     for (i, part) in left.split(|b| *b == MARK).enumerate() {
         if i % 2 == 0 {
@@ -107,7 +107,7 @@ pub fn join(connection: &Connection, left: &[u8]) -> Result<Vec<u8>> {
             .and_then(hex::decode)
             .and_then(|hash| Hash::try_from(hash).ok())
             .ok_or_else(|| Error::corrupt("a body that was cut"))?;
-        let bytes = read(connection, &hash)?;
+        let bytes = read(blobs, &hash)?;
         body.extend(bytes.ok_or_else(|| Error::corrupt("an attachment is missing"))?);
     }
     Ok(body)

@@ -55,6 +55,18 @@ impl Reader {
         Reader { dictionaries, contexts: HashMap::new() }
     }
 
+    /// Whether a dictionary is there, by its number.
+    pub fn knows(&self, number: u32) -> bool {
+        number == 0
+            || self.contexts.contains_key(&number)
+            || self.dictionaries.get(number).is_some()
+    }
+
+    /// Adds a dictionary for all readers.
+    pub fn add(&self, number: u32, bytes: &[u8]) {
+        self.dictionaries.add(number, bytes);
+    }
+
     /// The body of `size` bytes that `stored` stands for.
     pub fn read(&mut self, number: u32, size: usize, stored: &[u8]) -> Result<Vec<u8>> {
         let mut body = Vec::new();

@@ -13,6 +13,8 @@ pub enum Kind {
     Place,
     /// The disk is full. Nothing was written; try again when there is space.
     DiskFull,
+    /// The database does not answer now. Nothing is known to be lost; try again.
+    Unavailable,
     /// The disk failed. The store takes no more writes until it is opened again.
     Broken,
     /// Stored bytes are not what was written.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::column;
-use crate::disk::Connection;
+use crate::disk::{Connection, sqlite};
 use crate::error::{Error, Result};
 use crate::key::{self, Keys};
 use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
@@ -49,12 +49,7 @@ pub struct Flusher {
 impl Flusher {
     /// Reads what is dead and gathers the lists that were not on disk yet.
     pub fn recover(connection: &Connection, shared: &Shared, next: Rid) -> Result<Flusher> {
-        let flushed = match connection.meta("flushed")? {
-            Some(bytes) => Rid::from_le_bytes(
-                bytes.try_into().map_err(|_| Error::corrupt("the number 'flushed'"))?,
-            ),
-            None => 0,
-        };
+        let flushed = connection.flushed()?;
         let mut dead = RoaringBitmap::new();
         connection.dead(|bytes| {
             dead |= RoaringBitmap::deserialize_from(bytes)
@@ -112,7 +107,7 @@ impl Flusher {
     /// least `idle_keys`.
     pub fn step(
         &mut self,
-        connection: &Connection,
+        connection: &sqlite::Connection,
         shared: &Shared,
         n_puts: u32,
         idle_keys: usize,
@@ -201,31 +196,84 @@ impl Flusher {
 
 /// First versions of resources, remembered while a generation is gathered again.
 #[derive(Default)]
-struct Firsts {
+pub struct Firsts {
     known: std::collections::HashMap<(ResourceType, String), Option<Rid>>,
 }
 
+/// Numbers of a version in columns, and the keys of its references that lead nowhere.
+pub type Beside = (Vec<(ParamId, Rid)>, Vec<Vec<u8>>);
+
+/// Where first versions are looked up.
+pub trait FirstVersions {
+    /// The first version of a resource.
+    fn first(&self, rt: ResourceType, id: &str) -> Result<Option<Rid>>;
+    /// As `first` for many, in their order.
+    fn many(&self, of: &[(ResourceType, &str)]) -> Result<Vec<Option<Rid>>>;
+}
+
+impl FirstVersions for Connection {
+    fn first(&self, rt: ResourceType, id: &str) -> Result<Option<Rid>> {
+        self.first_version(rt, id)
+    }
+
+    fn many(&self, of: &[(ResourceType, &str)]) -> Result<Vec<Option<Rid>>> {
+        self.first_versions(of)
+    }
+}
+
+impl FirstVersions for crate::disk::postgres::Connection {
+    fn first(&self, rt: ResourceType, id: &str) -> Result<Option<Rid>> {
+        self.first_version(rt, id)
+    }
+
+    fn many(&self, of: &[(ResourceType, &str)]) -> Result<Vec<Option<Rid>>> {
+        self.first_versions(of)
+    }
+}
+
 impl Firsts {
-    fn of(&mut self, connection: &Connection, rt: ResourceType, id: &str) -> Result<Option<Rid>> {
+    /// Looks up at once those of `named` that are not known.
+    pub fn learn<'n>(
+        &mut self,
+        connection: &dyn FirstVersions,
+        named: impl Iterator<Item = (ResourceType, &'n str)>,
+    ) -> Result<()> {
+        let mut unknown: Vec<(ResourceType, &str)> = named.collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown.retain(|(rt, id)| !self.known.contains_key(&(*rt, (*id).to_owned())));
+        let found = connection.many(&unknown)?;
+        for ((rt, id), first) in unknown.iter().zip(found) {
+            self.known.insert((*rt, (*id).to_owned()), first);
+        }
+        Ok(())
+    }
+
+    fn of(
+        &mut self,
+        connection: &dyn FirstVersions,
+        rt: ResourceType,
+        id: &str,
+    ) -> Result<Option<Rid>> {
         let key = (rt, id.to_owned());
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
         }
-        let found = connection.first_version(rt, id)?;
+        let found = connection.first(rt, id)?;
         self.known.insert(key, found);
         Ok(found)
     }
 
     /// What stands beside a version, and the keys of references that lead nowhere: as the writer
     /// gave them to the generation.
-    fn numbers(
+    pub fn numbers(
         &mut self,
-        connection: &Connection,
+        connection: &dyn FirstVersions,
         rid: Rid,
         rt: ResourceType,
         id: &str,
         values: &[Indexed],
-    ) -> Result<(Vec<(ParamId, Rid)>, Vec<Vec<u8>>)> {
+    ) -> Result<Beside> {
         let mut numbers = Vec::new();
         let mut open = Vec::new();
         for (p, rt, id) in references(values) {
@@ -243,23 +291,14 @@ impl Firsts {
 
 /// Adds versions to the list of a key. Those that are there already are left out: after a crash
 /// some keys are written a second time.
-fn write_list(connection: &Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
+fn write_list(connection: &sqlite::Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
     let Some((first, bytes)) = connection.last_posting(key)? else {
         for (first, bytes) in posting::encode(rids) {
             connection.put_posting(key, first, &bytes)?;
         }
         return Ok(());
     };
-    let mut bitmap = RoaringBitmap::new();
-    posting::decode(first, &bytes, &mut bitmap)?;
-    let highest = bitmap.max().unwrap_or(first);
-    let fresh: Vec<Rid> = rids.iter().copied().filter(|rid| *rid > highest).collect();
-    if fresh.is_empty() {
-        return Ok(());
-    }
-    let mut all: Vec<Rid> = bitmap.iter().collect();
-    all.extend(fresh);
-    let mut rows = posting::encode(&all).into_iter();
+    let mut rows = longer(first, &bytes, rids)?.into_iter();
     if let Some((first, bytes)) = rows.next() {
         connection.replace_posting(key, first, &bytes)?;
     }
@@ -269,8 +308,22 @@ fn write_list(connection: &Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
     Ok(())
 }
 
+/// Rows in place of the last one of a key, with more versions. None when it holds them all.
+pub fn longer(first: Rid, bytes: &[u8], rids: &[Rid]) -> Result<Vec<posting::Row>> {
+    let mut bitmap = RoaringBitmap::new();
+    posting::decode(first, bytes, &mut bitmap)?;
+    let highest = bitmap.max().unwrap_or(first);
+    let fresh: Vec<Rid> = rids.iter().copied().filter(|rid| *rid > highest).collect();
+    if fresh.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all: Vec<Rid> = bitmap.iter().collect();
+    all.extend(fresh);
+    Ok(posting::encode(&all))
+}
+
 /// Columns are written whole, with `flushed`: never twice.
-fn write_columns(connection: &Connection, generation: &Generation) -> Result<()> {
+fn write_columns(connection: &sqlite::Connection, generation: &Generation) -> Result<()> {
     for (p, rows) in generation.columns() {
         let key = column::key(p);
         for (first, bytes) in rows {
@@ -281,20 +334,25 @@ fn write_columns(connection: &Connection, generation: &Generation) -> Result<()>
 }
 
 fn write_dead(
-    connection: &Connection,
+    connection: &sqlite::Connection,
     shared: &Shared,
     dirty: &std::collections::BTreeSet<u32>,
 ) -> Result<()> {
     for chunk in dirty {
-        let bytes = shared.live(|live| {
-            let first = chunk << 16;
-            let mut part = RoaringBitmap::new();
-            part.insert_range(first..=first | 0xFFFF);
-            part &= &live.dead;
-            let mut bytes = Vec::new();
-            part.serialize_into(&mut bytes).map(|()| bytes)
-        })?;
-        connection.put_dead(*chunk, &bytes)?;
+        connection.put_dead(*chunk, &dead_chunk(shared, *chunk)?)?;
     }
     Ok(())
+}
+
+/// The bitmap of the versions of a chunk that are not current.
+pub fn dead_chunk(shared: &Shared, chunk: u32) -> Result<Vec<u8>> {
+    let bytes = shared.live(|live| {
+        let first = chunk << 16;
+        let mut part = RoaringBitmap::new();
+        part.insert_range(first..=first | 0xFFFF);
+        part &= &live.dead;
+        let mut bytes = Vec::new();
+        part.serialize_into(&mut bytes).map(|()| bytes)
+    })?;
+    Ok(bytes)
 }

@@ -17,6 +17,7 @@ mod column;
 mod disk;
 mod error;
 mod flush;
+mod follow;
 mod key;
 mod keyring;
 mod lists;
@@ -34,6 +35,7 @@ mod view;
 mod writer;
 
 pub use backup::{BackupInfo, backup_info, restore};
+pub use disk::postgres::Database;
 pub use error::{CommitError, Error, Kind, Result};
 pub use keyring::{DataKey, MasterKey};
 pub use page::TOTAL_FREE_MAX;

@@ -126,6 +126,16 @@ impl Generation {
         columns.iter().map(|(p, pairs)| (*p, crate::column::encode(pairs))).collect()
     }
 
+    /// As [`Generation::columns`] for the versions above `after`.
+    pub fn columns_after(&self, after: Rid) -> Vec<(ParamId, Vec<crate::posting::Row>)> {
+        let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);
+        let rows = columns.iter().map(|(p, pairs)| {
+            let from = pairs.partition_point(|(rid, _)| *rid <= after);
+            (*p, crate::column::encode(&pairs[from..]))
+        });
+        rows.filter(|(_, rows)| !rows.is_empty()).collect()
+    }
+
     /// Versions under `key`.
     pub fn get(&self, key: &[u8], into: &mut RoaringBitmap) {
         if let Some(rids) = self.read().get(key) {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use fhir_tables::ResourceType;
 
+use crate::disk::Connection;
 use crate::error::Result;
+use crate::follow;
 use crate::key;
 use crate::memory::Generation;
 use crate::store::{Reader, Shared, Store};
@@ -35,6 +37,9 @@ impl Drop for Snapshot {
 impl Snapshot {
     pub(crate) fn begin(shared: Arc<Shared>, at: Option<Rid>) -> Result<Snapshot> {
         let reader = shared.take_reader()?;
+        if let Connection::Postgres(database) = &reader.connection {
+            follow::catch_up(&shared, database)?;
+        }
         // First the lists in memory, then the number, then the transaction: what is moved to disk
         // in between is seen twice, never missed.
         let epoch = shared.lists.epoch();
@@ -186,7 +191,8 @@ impl Snapshot {
     /// Current resources that refer to `rt/id`, at most `limit`.
     pub fn references_to(&self, rt: ResourceType, id: &str, limit: usize) -> Result<Vec<Head>> {
         let view = self.view();
-        view.referrers(rt, id)?.iter().take(limit).map(|rid| view.head(rid)).collect()
+        let rids: Vec<Rid> = view.referrers(rt, id)?.iter().take(limit).collect();
+        view.connection.heads(&rids)
     }
 
     /// An item of a named collection.
@@ -263,7 +269,11 @@ impl Store {
     pub fn read(&self, rt: ResourceType, id: &str) -> Result<Option<Version>> {
         let shared = self.shared();
         let mut reader = shared.take_reader()?;
-        let at = shared.live(|live| live.at);
+        let at = match &reader.connection {
+            Connection::Sqlite(_) => shared.live(|live| live.at),
+            // What is committed is there, whether this process has seen it or not.
+            Connection::Postgres(_) => Rid::MAX,
+        };
         let found = reader.connection.current(rt, id, at, &mut reader.bodies);
         shared.give_back(reader);
         found

@@ -1,6 +1,5 @@
 //! The open store: shared state, opening and closing, the calls that lead to the writer.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,8 +11,9 @@ use roaring::RoaringBitmap;
 use search::value::{Indexed, ParamId};
 
 use crate::body::{self, Dictionaries};
-use crate::disk::{Connection, schema};
+use crate::disk::{Connection, postgres, schema, sqlite};
 use crate::error::{CommitError, Error, Kind, Result};
+use crate::follow::Follow;
 use crate::key::Keys;
 use crate::keyring::DataKey;
 use crate::lists::Lists;
@@ -25,6 +25,8 @@ use crate::writer::{self, Job, Link, Message, PreparedPut, PreparedSet};
 
 /// Readers kept open; more are opened under load and closed after.
 const READERS_KEPT: usize = 6;
+/// As [`READERS_KEPT`] for connections to a server, which cost more to open.
+const CONNECTIONS_KEPT: usize = 24;
 /// Deaths kept in memory for snapshots of the recent past.
 const DEATHS_KEPT: usize = 65_536;
 
@@ -85,10 +87,17 @@ pub struct Reader {
     pub bodies: body::Reader,
 }
 
+/// Where the record is kept.
+pub enum Home {
+    Folder { folder: PathBuf, key: DataKey },
+    Database(Arc<postgres::Place>),
+}
+
 /// State that readers and the writer share.
 pub struct Shared {
-    pub folder: PathBuf,
-    pub key: DataKey,
+    pub home: Home,
+    /// What other processes have written, where they can.
+    pub follow: Follow,
     pub clock: Clock,
     live: RwLock<Live>,
     /// Oldest first; the last one takes new versions.
@@ -126,8 +135,41 @@ impl Shared {
         f(&mut self.generations.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub fn pack(&self, values: &[Indexed]) -> Vec<u8> {
-        search::pack::pack(values, &mut |text| self.systems.number(text))
+    /// The folder and its key, where the record is kept in one.
+    pub fn folder(&self) -> Result<(&Path, &DataKey)> {
+        match &self.home {
+            Home::Folder { folder, key } => Ok((folder, key)),
+            Home::Database(_) => {
+                let words = "the record is kept in a PostgreSQL database: use its own tools";
+                Err(Error::new(Kind::Misuse, words))
+            }
+        }
+    }
+
+    /// The number of a token system; a new one when it has none.
+    pub fn system_number(&self, text: &str) -> Result<u32> {
+        if let Some(number) = self.systems.find(text) {
+            return Ok(number);
+        }
+        match &self.home {
+            Home::Folder { .. } => Ok(self.systems.number(text)),
+            Home::Database(_) => self.intern(text),
+        }
+    }
+
+    /// Numbers a system in the database, for all processes.
+    fn intern(&self, text: &str) -> Result<u32> {
+        let reader = self.take_reader()?;
+        let number = match &reader.connection {
+            Connection::Postgres(database) => database.intern(text).and_then(|number| {
+                let from = self.systems.next();
+                self.systems.extend(from, database.systems(from)?);
+                Ok(number)
+            }),
+            Connection::Sqlite(_) => Ok(self.systems.number(text)),
+        };
+        self.give_back(reader);
+        number
     }
 
     pub fn unpack(&self, bytes: &[u8]) -> Result<Vec<Indexed>> {
@@ -170,16 +212,25 @@ impl Shared {
         if let Some(reader) = kept {
             return Ok(reader);
         }
-        let cache = schema::READER_CACHE_KIB;
-        Ok(Reader {
-            connection: Connection(schema::open(&self.folder, &self.key, false, cache)?),
-            bodies: body::Reader::new(self.dictionaries.clone()),
-        })
+        let connection = match &self.home {
+            Home::Folder { folder, key } => Connection::Sqlite(sqlite::Connection(schema::open(
+                folder,
+                key,
+                false,
+                schema::READER_CACHE_KIB,
+            )?)),
+            Home::Database(place) => Connection::Postgres(postgres::Connection::new(place.clone())),
+        };
+        Ok(Reader { connection, bodies: body::Reader::new(self.dictionaries.clone()) })
     }
 
     pub fn give_back(&self, reader: Reader) {
+        let kept_max = match &self.home {
+            Home::Folder { .. } => READERS_KEPT,
+            Home::Database(_) => CONNECTIONS_KEPT,
+        };
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < READERS_KEPT {
+        if readers.len() < kept_max && reader.connection.is_open() {
             readers.push(reader);
         }
     }
@@ -195,8 +246,8 @@ struct Inner {
     shared: Arc<Shared>,
     to_writer: mpsc::Sender<Message>,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
-    /// Held as long as the store is open.
-    _lock: File,
+    /// Held as long as the store is open; a database needs none.
+    _lock: Option<File>,
 }
 
 impl Drop for Inner {
@@ -242,7 +293,7 @@ impl Store {
         schema::create(&connection)?;
         drop(connection);
         File::open(folder)?.sync_all()?;
-        Store::start(folder, key, clock, lock)
+        Store::start_in(folder, key, clock, lock)
     }
 
     /// Opens the record in a folder and brings the index in memory up to date.
@@ -252,16 +303,44 @@ impl Store {
             return Err(Error::new(Kind::Place, words));
         }
         let lock = lock(folder)?;
-        Store::start(folder, key, clock, lock)
+        Store::start_in(folder, key, clock, lock)
     }
 
-    fn start(folder: &Path, key: &DataKey, clock: Clock, lock: File) -> Result<Store> {
-        let connection = schema::open(folder, key, false, schema::WRITER_CACHE_KIB)?;
-        schema::check_format(&connection)?;
-        let connection = Connection(connection);
+    /// Makes an empty record for a practice in a PostgreSQL database.
+    ///
+    /// Errors: `Place` when the database holds a practice of this name.
+    pub fn create_at(database: &postgres::Database, practice: &str, clock: Clock) -> Result<Store> {
+        Store::start_at(postgres::create(database, practice)?, clock)
+    }
+
+    /// Opens the record of a practice in a PostgreSQL database. Other processes may have it open.
+    pub fn open_at(database: &postgres::Database, practice: &str, clock: Clock) -> Result<Store> {
+        Store::start_at(postgres::find(database, practice)?, clock)
+    }
+
+    fn start_in(folder: &Path, key: &DataKey, clock: Clock, lock: File) -> Result<Store> {
+        let file = schema::open(folder, key, false, schema::WRITER_CACHE_KIB)?;
+        schema::check_format(&file)?;
+        let connection = Connection::Sqlite(sqlite::Connection(file));
+        let home = Home::Folder { folder: folder.to_owned(), key: key.clone() };
+        Store::start(home, connection, clock, Some(lock))
+    }
+
+    fn start_at(place: postgres::Place, clock: Clock) -> Result<Store> {
+        let place = Arc::new(place);
+        let connection = Connection::Postgres(postgres::Connection::new(place.clone()));
+        Store::start(Home::Database(place), connection, clock, None)
+    }
+
+    fn start(
+        home: Home,
+        connection: Connection,
+        clock: Clock,
+        lock: Option<File>,
+    ) -> Result<Store> {
         let shared = Arc::new(Shared {
-            folder: folder.to_owned(),
-            key: key.clone(),
+            home,
+            follow: Follow::default(),
             clock,
             live: RwLock::new(Live {
                 at: 0,
@@ -341,16 +420,29 @@ impl Store {
     /// Does what can be done beside the writer: keys, packed values, a first look at targets.
     fn prepare(&self, set: WriteSet) -> std::result::Result<PreparedSet, CommitError> {
         let shared = &self.inner.shared;
-        let mut snapshot = None;
         let mut targets_at = 0;
         if set.checks.iter().any(|c| matches!(c, Check::Exists { .. })) {
-            let snapshot = snapshot.insert(self.snapshot()?);
+            let snapshot = self.snapshot()?;
             targets_at = snapshot.at();
             writer::check_targets(&snapshot.view(), &set.checks, &set.puts)?;
         }
         let own: HashMap<(ResourceType, &str), usize> =
             set.puts.iter().enumerate().map(|(i, put)| ((put.rt, &*put.id), i)).collect();
+        let mut wanted: Vec<(ResourceType, &str)> = set
+            .puts
+            .iter()
+            .flat_map(|put| writer::references(&put.values).map(|(_, rt, id)| (rt, id)))
+            .filter(|named| !own.contains_key(named))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
         let mut known: HashMap<(ResourceType, &str), Option<Rid>> = HashMap::new();
+        if !wanted.is_empty() {
+            let reader = shared.take_reader()?;
+            let firsts = reader.connection.first_versions(&wanted);
+            shared.give_back(reader);
+            known.extend(wanted.into_iter().zip(firsts?));
+        }
         let mut links = Vec::with_capacity(set.puts.len());
         for put in &set.puts {
             let mut of_put = Vec::new();
@@ -359,28 +451,20 @@ impl Store {
                     of_put.push((p, Link::InSet(*i)));
                     continue;
                 }
-                let first = match known.entry((rt, id)) {
-                    Entry::Occupied(e) => *e.get(),
-                    Entry::Vacant(e) => {
-                        let snapshot = match &mut snapshot {
-                            Some(snapshot) => snapshot,
-                            None => snapshot.insert(self.snapshot()?),
-                        };
-                        *e.insert(snapshot.reader().connection.first_version(rt, id)?)
-                    }
-                };
+                let first = known.get(&(rt, id)).copied().flatten();
                 of_put.push((p, first.map_or(Link::Open, Link::To)));
             }
             links.push(of_put);
         }
-        drop(snapshot);
-        let puts =
-            set.puts.into_iter().zip(links).map(|(put, links)| prepare_put(shared, put, links));
+        let mut puts = Vec::with_capacity(set.puts.len());
+        for (put, links) in set.puts.into_iter().zip(links) {
+            puts.push(prepare_put(shared, put, links)?);
+        }
         Ok(PreparedSet {
             read_at: set.read_at,
             targets_at,
             checks: set.checks,
-            puts: puts.collect(),
+            puts,
             items: set.items,
             outbox: set.outbox,
             audit: set.audit,
@@ -412,7 +496,7 @@ impl Store {
     }
 }
 
-fn prepare_put(shared: &Shared, put: Put, links: Vec<(ParamId, Link)>) -> PreparedPut {
+fn prepare_put(shared: &Shared, put: Put, links: Vec<(ParamId, Link)>) -> Result<PreparedPut> {
     let is_delete = match put.kind {
         PutKind::Delete => true,
         PutKind::Write => false,
@@ -422,10 +506,22 @@ fn prepare_put(shared: &Shared, put: Put, links: Vec<(ParamId, Link)>) -> Prepar
         (Keys::of_deletion(put.rt), Vec::new())
     } else {
         let values = with_uncovered_references(put.values, &put.references);
-        let keys = Keys::of(put.rt, &values, &mut |text| shared.systems.number(text));
-        (keys, shared.pack(&values))
+        let mut failure = None;
+        let mut number = |text: &str| match shared.system_number(text) {
+            Ok(number) => number,
+            Err(e) => {
+                failure = Some(e);
+                0
+            }
+        };
+        let keys = Keys::of(put.rt, &values, &mut number);
+        let packed = search::pack::pack(&values, &mut number);
+        if let Some(e) = failure {
+            return Err(e);
+        }
+        (keys, packed)
     };
-    PreparedPut {
+    Ok(PreparedPut {
         rt: put.rt,
         id: put.id,
         kind: put.kind,
@@ -435,7 +531,7 @@ fn prepare_put(shared: &Shared, put: Put, links: Vec<(ParamId, Link)>) -> Prepar
         links,
         packed,
         expect: put.expect,
-    }
+    })
 }
 
 /// Adds the references that no search parameter covers, so that referrers are always found.

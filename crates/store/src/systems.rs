@@ -65,6 +65,26 @@ impl Systems {
         self.read().texts.get(number as usize).cloned()
     }
 
+    /// The number that the next new system would get.
+    pub fn next(&self) -> u32 {
+        (self.read().texts.len() as u32).max(1)
+    }
+
+    /// Takes systems with the numbers from `first` on, which others have given them. Those that are
+    /// known already are passed over.
+    pub fn extend(&self, first: u32, texts: impl IntoIterator<Item = String>) {
+        let mut inner = self.write();
+        for (number, text) in (first..).zip(texts) {
+            if inner.texts.len() != number as usize {
+                continue;
+            }
+            let text: Arc<str> = text.into();
+            inner.numbers.insert(text.clone(), number);
+            inner.texts.push(text);
+        }
+        inner.saved = inner.texts.len();
+    }
+
     /// Systems that are not on disk yet, and how many there are in all.
     pub fn unsaved(&self) -> (usize, Vec<(u32, Arc<str>)>) {
         let inner = self.read();

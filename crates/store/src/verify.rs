@@ -354,7 +354,7 @@ fn audit(check: &mut Check<'_>) -> Result<()> {
         check.find("audit", format!("leaf {}", tree.size()), "the leaf is missing");
         return Ok(());
     }
-    let stored = view.connection.meta("audit")?.unwrap_or_default();
+    let stored = view.connection.audit_state()?.unwrap_or_default();
     let empty = stored.is_empty() && tree.size() == 0;
     if !empty && Frontier::from_bytes(&stored).as_ref() != Some(&tree) {
         check.find("audit", "tree".into(), "the leaves do not make the tree that was kept");
@@ -367,7 +367,7 @@ fn audit(check: &mut Check<'_>) -> Result<()> {
 impl Snapshot {
     /// Size and root of the audit tree.
     pub fn audit_head(&self) -> Result<(u64, [u8; 32])> {
-        let bytes = self.reader().connection.meta("audit")?;
+        let bytes = self.reader().connection.audit_state()?;
         let tree = match bytes {
             Some(bytes) => {
                 Frontier::from_bytes(&bytes).ok_or_else(|| Error::corrupt("the audit state"))?

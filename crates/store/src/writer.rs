@@ -1,9 +1,13 @@
-//! The one writer: many waiting sets, one commit, one `fsync`.
+//! The one writer of a process: many waiting sets, one commit, one `fsync`.
 //!
 //! A set is checked and applied inside the transaction, one after the other; a set that is refused
 //! has written nothing. Any failure of the database rolls the whole group back. A full disk leaves
 //! the store usable; every other failure stops it (after a failed `fsync` nothing is known).
 
+mod local;
+mod shared;
+
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,10 +21,8 @@ use stdx::merkle::Frontier;
 
 use crate::blob::{self, Blob};
 use crate::body::{self, Samples};
-use crate::disk::checkpoint::Checkpointer;
 use crate::disk::{Connection, Ident, NewVersion};
 use crate::error::{CommitError, Error, Kind, Result};
-use crate::flush::Flusher;
 use crate::key::Keys;
 use crate::memory::Generation;
 use crate::store::Shared;
@@ -113,6 +115,8 @@ pub const AUDIT_WAITING_MANY: usize = 4_096;
 /// What one group has done so far inside its transaction.
 #[derive(Default)]
 struct Group {
+    /// Of each put, in order: what stands beside its version in the columns.
+    numbers: Vec<Vec<(ParamId, Rid)>>,
     /// (replacing, replaced) versions.
     deaths: Vec<(Rid, Rid)>,
     victims: Vec<Rid>,
@@ -133,11 +137,17 @@ pub struct Writer {
     audit: Frontier,
     pending_audit: Vec<Vec<u8>>,
     pending_since: Option<Instant>,
-    flusher: Flusher,
-    next_dictionary: u32,
+    engine: Engine,
     /// The last transaction did not happen because the disk is full.
     stalled: bool,
-    checkpoint: Checkpointer,
+}
+
+/// What differs between the engines.
+enum Engine {
+    /// One file, this process alone.
+    Local(local::Local),
+    /// A database in which others write too.
+    Shared(shared::Shared),
 }
 
 impl Writer {
@@ -147,24 +157,34 @@ impl Writer {
         to_self: mpsc::Sender<Message>,
     ) -> Result<Writer> {
         let mut bodies = body::Writer::new()?;
-        let mut next_dictionary = 1;
+        let mut last_dictionary = 0;
         connection.dictionaries(|number, rt, bytes| {
             shared.dictionaries.add(number, bytes);
-            next_dictionary = number + 1;
+            last_dictionary = number;
             bodies.set(rt, number, bytes)
         })?;
-        shared.systems.load(connection.systems()?.into_iter());
-        let audit = match connection.meta("audit")? {
+        let (engine, last, last_at_ms, audit) = match &connection {
+            Connection::Sqlite(_) => {
+                let (last, at_ms) = connection.last_version()?;
+                shared.systems.load(connection.systems(1)?.into_iter());
+                let local = local::Local::open(&connection, &shared, last + 1, last_dictionary)?;
+                (Engine::Local(local), last, at_ms, connection.audit_state()?)
+            }
+            Connection::Postgres(database) => {
+                let head = database.shared_head()?;
+                let others = shared::Shared::open(database, &shared, &head)?;
+                let audit = (!head.audit.is_empty()).then_some(head.audit);
+                (Engine::Shared(others), head.last, head.last_at_ms, audit)
+            }
+        };
+        let audit = match audit {
             Some(bytes) => {
                 Frontier::from_bytes(&bytes).ok_or_else(|| Error::corrupt("the audit state"))?
             }
             None => Frontier::new(),
         };
-        let (last, last_at_ms) = connection.last_version()?;
         let next = last + 1;
-        let flusher = Flusher::recover(&connection, &shared, next)?;
         let body_reader = body::Reader::new(shared.dictionaries.clone());
-        let checkpoint = Checkpointer::start(&shared)?;
         Ok(Writer {
             connection,
             shared,
@@ -176,10 +196,8 @@ impl Writer {
             audit,
             pending_audit: Vec::new(),
             pending_since: None,
-            flusher,
-            next_dictionary,
+            engine,
             stalled: false,
-            checkpoint,
         })
     }
 
@@ -213,7 +231,7 @@ impl Writer {
         let patience = match self.pending_since {
             _ if self.stalled => STALLED_DELAY,
             Some(since) => AUDIT_DELAY.saturating_sub(since.elapsed()),
-            None if self.flusher.has_work() => Duration::from_millis(20),
+            None if self.has_flush_work() => Duration::from_millis(20),
             None => Duration::from_secs(3600),
         };
         match from_callers.recv_timeout(patience) {
@@ -281,7 +299,7 @@ impl Writer {
                 self.note(done);
             }
             Message::Blob { blob, reply } => {
-                let answer = self.in_transaction(|connection| blob.write(connection));
+                let answer = self.write_blob(&blob);
                 if let Err(e) = &answer {
                     self.stop_unless_full(e);
                 }
@@ -297,113 +315,46 @@ impl Writer {
         }
     }
 
+    /// A database that others use too does not stop this process: it starts from what is there.
     fn stop_unless_full(&self, e: &Error) {
-        if e.kind != Kind::DiskFull {
+        if e.kind != Kind::DiskFull && matches!(self.engine, Engine::Local(_)) {
             self.shared.fail(&e.public);
         }
     }
 
-    fn in_transaction(&self, f: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
-        self.connection.begin()?;
-        match f(&self.connection).and_then(|()| self.connection.commit()) {
-            Ok(()) => Ok(()),
-            Err(e) => {
-                self.roll_back();
-                Err(e)
-            }
+    fn has_flush_work(&self) -> bool {
+        match &self.engine {
+            Engine::Local(local) => local.has_work(),
+            Engine::Shared(_) => false,
         }
     }
 
-    fn roll_back(&self) {
-        if let Err(e) = self.connection.roll_back() {
-            self.shared.fail(&format!("a transaction could not be rolled back: {e}"));
+    fn write_blob(&self, blob: &Blob) -> Result<()> {
+        match &self.connection {
+            Connection::Sqlite(file) => self.in_transaction(file, |c| blob.write(c)),
+            Connection::Postgres(_) => blob.write(&self.connection),
         }
     }
 
     fn add_dictionary(&mut self, rt: ResourceType, bytes: &[u8]) -> Result<()> {
-        let number = self.next_dictionary;
-        self.connection.put_dictionary(number, rt, bytes)?;
-        self.next_dictionary += 1;
-        self.shared.dictionaries.add(number, bytes);
-        self.bodies.set(rt, number, bytes)
+        match &self.connection {
+            Connection::Sqlite(_) => self.add_local_dictionary(rt, bytes),
+            Connection::Postgres(database) => {
+                let (number, bytes) = database.keep_dictionary(rt, bytes)?;
+                self.shared.dictionaries.add(number, &bytes);
+                self.bodies.set(rt, number, &bytes)
+            }
+        }
     }
 
-    /// One transaction: the sets, waiting audit leaves, a part of the index to disk.
+    /// One transaction: the sets, waiting audit leaves, and, where this process alone writes, a
+    /// part of the index to disk.
     fn group(&mut self, jobs: Vec<Job>, idle_keys: usize) {
         self.pending_audit.append(&mut self.shared.take_waiting_audit());
-        let base = self.next;
-        let audit_before = self.audit.clone();
-        let generation = self.flusher.active();
-        let mut group = Group::default();
-        let mut answers: Vec<(mpsc::SyncSender<Answer>, Answer)> = Vec::with_capacity(jobs.len());
-        let outcome = self.transact(jobs, idle_keys, &generation, &mut group, &mut answers);
-        match outcome {
-            Ok(()) => {
-                self.pending_audit.clear();
-                self.pending_since = None;
-                self.stalled = false;
-                self.shared.audit_stalled.store(false, Ordering::SeqCst);
-                self.publish(&group);
-                for (reply, answer) in answers {
-                    let _caller_gone = reply.send(answer);
-                }
-                self.after_commit();
-            }
-            Err(e) => {
-                self.roll_back();
-                generation.drop_from(base);
-                self.next = base;
-                self.audit = audit_before;
-                self.flusher.rolled_back();
-                self.stop_unless_full(&e);
-                self.stalled = true;
-                let waits = !self.pending_audit.is_empty();
-                self.shared.audit_stalled.store(waits, Ordering::SeqCst);
-                for (reply, _) in answers {
-                    let again = Error::new(e.kind, e.public.clone());
-                    let _caller_gone = reply.send(Err(again.into()));
-                }
-            }
+        match &self.engine {
+            Engine::Local(_) => self.local_group(jobs, idle_keys),
+            Engine::Shared(_) => self.shared_group(&jobs),
         }
-    }
-
-    fn transact(
-        &mut self,
-        jobs: Vec<Job>,
-        idle_keys: usize,
-        generation: &Generation,
-        group: &mut Group,
-        answers: &mut Vec<(mpsc::SyncSender<Answer>, Answer)>,
-    ) -> Result<()> {
-        self.connection.begin()?;
-        let n_before = self.next;
-        for job in jobs {
-            let answer = self.one(job.set, generation, group);
-            match answer {
-                Err(CommitError::Failed(e)) => {
-                    let words = e.public.clone();
-                    let kind = e.kind;
-                    answers.push((job.reply, Err(CommitError::Failed(e))));
-                    return Err(Error::new(kind, words));
-                }
-                answer => answers.push((job.reply, answer)),
-            }
-        }
-        let leaves = std::mem::take(&mut self.pending_audit);
-        let written = self.write_audit(&leaves);
-        // Kept until the transaction is on disk.
-        self.pending_audit = leaves;
-        written?;
-        let (upto, systems) = self.shared.systems.unsaved();
-        for (number, text) in &systems {
-            self.connection.put_system(*number, text)?;
-        }
-        let n_puts = self.next - n_before;
-        self.flusher.step(&self.connection, &self.shared, n_puts, idle_keys)?;
-        self.connection.set_meta("audit", &self.audit.to_bytes())?;
-        self.connection.commit()?;
-        self.shared.systems.mark_saved(upto);
-        Ok(())
     }
 
     fn write_audit(&mut self, leaves: &[Vec<u8>]) -> Result<()> {
@@ -414,8 +365,12 @@ impl Writer {
         Ok(())
     }
 
-    fn publish(&mut self, group: &Group) {
-        let at = self.next - 1;
+    fn publish(&self, group: &Group) {
+        self.publish_at(self.next - 1, group);
+    }
+
+    /// Makes the versions of a group visible, up to `at`.
+    fn publish_at(&self, at: Rid, group: &Group) {
         for (rt, rid) in &group.types {
             self.shared.type_changed[usize::from(rt.0)].fetch_max(*rid, Ordering::SeqCst);
         }
@@ -425,25 +380,28 @@ impl Writer {
         self.shared.live_mut(|live| live.publish(at, &group.deaths));
     }
 
-    fn after_commit(&mut self) {
-        self.flusher.committed(&self.shared, self.next);
-        if let Err(e) = self.checkpoint.after_commit(&self.connection) {
-            self.stop_unless_full(&e);
-        }
-    }
-
-    fn one(&mut self, set: PreparedSet, generation: &Generation, group: &mut Group) -> Answer {
-        self.check(&set, group)?;
+    /// Decides on one set and writes it. Its keys go to `generation`.
+    fn one(
+        &mut self,
+        set: &PreparedSet,
+        generation: Option<&Arc<Generation>>,
+        group: &mut Group,
+    ) -> Answer {
+        self.check(set, generation, group)?;
         let idents = self.check_expectations(&set.puts, group)?;
         // From here on nothing may be refused.
         self.last_at_ms = self.last_at_ms.max((self.shared.clock)());
         let at_ms = self.last_at_ms;
         let mut results = Vec::with_capacity(set.puts.len());
         let firsts = self.first_versions(&set.puts, &idents)?;
-        for ((put, before), first) in set.puts.into_iter().zip(idents).zip(&firsts) {
-            let numbers = numbers_of(&put, self.next, *first, &firsts);
-            generation.add_numbers(self.next, &numbers);
-            results.push(self.put(put, before, at_ms, generation, group)?);
+        for ((put, before), first) in set.puts.iter().zip(idents).zip(&firsts) {
+            let numbers = numbers_of(put, self.next, *first, &firsts);
+            let result = self.put(put, before, at_ms, group)?;
+            if let Some(generation) = generation {
+                index(generation, put, &result, &numbers);
+            }
+            group.numbers.push(numbers);
+            results.push(result);
         }
         for item in &set.items {
             let value = item.value.as_deref();
@@ -456,11 +414,19 @@ impl Writer {
         Ok(Committed { at_ms, puts: results })
     }
 
-    fn check(&mut self, set: &PreparedSet, group: &Group) -> std::result::Result<(), CommitError> {
+    fn check(
+        &mut self,
+        set: &PreparedSet,
+        generation: Option<&Arc<Generation>>,
+        group: &Group,
+    ) -> std::result::Result<(), CommitError> {
         if set.checks.is_empty() {
             return Ok(());
         }
-        let generations = self.shared.generations();
+        let mut generations = self.shared.generations();
+        if let (Engine::Shared(_), Some(own)) = (&self.engine, generation) {
+            generations.push(own.clone());
+        }
         let view = View {
             shared: &self.shared,
             connection: &self.connection,
@@ -582,10 +548,9 @@ impl Writer {
 
     fn put(
         &mut self,
-        put: PreparedPut,
+        put: &PreparedPut,
         before: Option<Ident>,
         at_ms: i64,
-        generation: &Generation,
         group: &mut Group,
     ) -> Result<PutResult> {
         let rid = self.next;
@@ -595,13 +560,14 @@ impl Writer {
         let next_vid = before.map_or(1, |b| b.vid + 1);
         let exists = before.is_some_and(|b| b.kind != ChangeKind::Delete);
         let (vid, last_updated_ms, kind, body) = match put.kind {
-            PutKind::Delete => (next_vid, at_ms, ChangeKind::Delete, String::new()),
+            PutKind::Delete => (next_vid, at_ms, ChangeKind::Delete, Cow::Borrowed("")),
             PutKind::Restore { vid, last_updated_ms, kind } => {
-                (vid, last_updated_ms, kind, put.text)
+                (vid, last_updated_ms, kind, Cow::Borrowed(&*put.text))
             }
             PutKind::Write => {
                 let kind = if exists { ChangeKind::Update } else { ChangeKind::Create };
-                (next_vid, at_ms, kind, with_meta(&put.text, put.meta_at, next_vid, at_ms))
+                let body = with_meta(&put.text, put.meta_at, next_vid, at_ms);
+                (next_vid, at_ms, kind, Cow::Owned(body))
             }
         };
         let (dictionary, size, stored) = match kind {
@@ -624,15 +590,7 @@ impl Writer {
             packed: &put.packed,
             body: &stored,
         })?;
-        generation.add(rid, put.keys.iter());
-        for (p, link) in &put.links {
-            if *link == Link::Open {
-                generation.add(rid, std::iter::once(&crate::column::open_key(*p)[..]));
-            }
-        }
         if kind != ChangeKind::Delete {
-            let updated = crate::key::updated(put.rt, last_updated_ms);
-            generation.add(rid, updated.iter().map(|key| &key[..]));
             if let Some(samples) = self.bodies.sample(put.rt, body.as_bytes()) {
                 self.train(samples)?;
             }
@@ -677,13 +635,31 @@ impl Writer {
     /// Writes what waits, so that the next start is quick.
     fn close(&mut self) {
         self.group(Vec::new(), 0);
-        if self.shared.failure().is_none() {
-            self.flusher.freeze_all(&self.shared, self.next);
-            while self.flusher.has_work() && !self.stalled && self.shared.failure().is_none() {
-                self.group(Vec::new(), 50_000);
-            }
+        match &self.engine {
+            Engine::Local(_) => self.close_local(),
+            Engine::Shared(_) => self.close_shared(),
         }
-        self.checkpoint.stop(&self.connection);
+    }
+}
+
+/// Adds a version to the lists and columns in memory.
+fn index(
+    generation: &Generation,
+    put: &PreparedPut,
+    written: &PutResult,
+    numbers: &[(ParamId, Rid)],
+) {
+    let rid = written.rid;
+    generation.add_numbers(rid, numbers);
+    generation.add(rid, put.keys.iter());
+    for (p, link) in &put.links {
+        if *link == Link::Open {
+            generation.add(rid, std::iter::once(&crate::column::open_key(*p)[..]));
+        }
+    }
+    if written.kind != ChangeKind::Delete {
+        let updated = crate::key::updated(put.rt, written.last_updated_ms);
+        generation.add(rid, updated.iter().map(|key| &key[..]));
     }
 }
 
@@ -765,18 +741,28 @@ pub fn check_targets(
         written.insert((put.rt(), put.id()), put.deletes());
     }
     let mut known = std::collections::HashSet::new();
+    let mut wanted = Vec::new();
+    let missing = |rt: &ResourceType, id: &str, expression: &str| CommitError::MissingTarget {
+        rt: *rt,
+        id: id.to_owned(),
+        expression: expression.to_owned(),
+    };
     for check in checks {
         let Check::Exists { rt, id, expression } = check else { continue };
         if !known.insert((*rt, id.as_str())) {
             continue;
         }
-        let found = match written.get(&(*rt, id.as_str())) {
-            Some(deletes) => !deletes,
-            None => view.exists(*rt, id)?,
-        };
-        if !found {
-            let (rt, id) = (*rt, id.clone());
-            return Err(CommitError::MissingTarget { rt, id, expression: expression.clone() });
+        match written.get(&(*rt, id.as_str())) {
+            Some(true) => return Err(missing(rt, id, expression)),
+            Some(false) => {}
+            None => wanted.push((rt, id.as_str(), expression)),
+        }
+    }
+    let named: Vec<(ResourceType, &str)> = wanted.iter().map(|(rt, id, _)| (**rt, *id)).collect();
+    let found = view.connection.idents(&named, view.at)?;
+    for ((rt, id, expression), ident) in wanted.iter().zip(found) {
+        if ident.is_none_or(|ident| ident.kind == ChangeKind::Delete) {
+            return Err(missing(rt, id, expression));
         }
     }
     Ok(())

@@ -8,8 +8,8 @@ use fhir::json::Doc;
 use fhir_tables::ResourceType;
 use search::query::{Query, Total};
 use store::{
-    ChangeKind, Check, CommitError, Cursor, DataKey, Expect, ItemOp, Kind, PageRequest, Put,
-    PutKind, Scope, Snapshot, Store, WriteSet,
+    ChangeKind, Check, CommitError, Cursor, DataKey, Database, Expect, ItemOp, Kind, PageRequest,
+    Put, PutKind, Scope, Snapshot, Store, WriteSet,
 };
 
 /// A folder that goes away with the test.
@@ -126,10 +126,61 @@ fn new_store(folder: &Folder) -> (Store, DataKey) {
     (Store::create(folder.path(), &key, clock()).expect("create"), key)
 }
 
-#[test]
-fn versions_are_written_read_and_survive_reopening() {
-    let folder = Folder::new();
-    let (store, key) = new_store(&folder);
+/// Where a test keeps its record: every case runs on both engines.
+enum Home {
+    Folder(Folder, DataKey),
+    Database(Database, String),
+}
+
+impl Home {
+    fn folder() -> Home {
+        Home::Folder(Folder::new(), DataKey::random().expect("random"))
+    }
+
+    fn database(test: &str) -> Option<Home> {
+        let cluster = case_kit::postgres::cluster(test)?;
+        let database = Database::parse(&cluster.url()).expect("a URL");
+        Some(Home::Database(database, cluster.fresh_name()))
+    }
+
+    fn create(&self) -> Store {
+        match self {
+            Home::Folder(folder, key) => Store::create(folder.path(), key, clock()),
+            Home::Database(database, name) => Store::create_at(database, name, clock()),
+        }
+        .expect("create")
+    }
+
+    fn open(&self) -> Store {
+        match self {
+            Home::Folder(folder, key) => Store::open(folder.path(), key, clock()),
+            Home::Database(database, name) => Store::open_at(database, name, clock()),
+        }
+        .expect("open")
+    }
+}
+
+macro_rules! on_both_engines {
+    ($($case:ident)*) => {
+        mod sqlite {
+            $(#[test]
+            fn $case() {
+                super::$case(&super::Home::folder());
+            })*
+        }
+        mod postgres {
+            $(#[test]
+            fn $case() {
+                if let Some(home) = super::Home::database(stringify!($case)) {
+                    super::$case(&home);
+                }
+            })*
+        }
+    };
+}
+
+fn versions_are_written_read_and_survive_reopening(home: &Home) {
+    let store = home.create();
     let done = write(&store, vec![put(&patient("p1", "Stone", "1980-05-06"), Expect::New)]);
     assert_eq!((done.puts[0].vid, done.puts[0].kind), (1, ChangeKind::Create));
     let done = write(&store, vec![put(&patient("p1", "River", "1980-05-06"), Expect::Exists)]);
@@ -150,13 +201,11 @@ fn versions_are_written_read_and_survive_reopening() {
     };
     check(&store);
     drop(store);
-    check(&Store::open(folder.path(), &key, clock()).expect("open"));
+    check(&home.open());
 }
 
-#[test]
-fn a_deleted_resource_is_found_no_more_and_may_come_back() {
-    let folder = Folder::new();
-    let (store, _) = new_store(&folder);
+fn a_deleted_resource_is_found_no_more_and_may_come_back(home: &Home) {
+    let store = home.create();
     write(&store, vec![put(&patient("p1", "Stone", "1980"), Expect::New)]);
     write(&store, vec![delete("Patient", "p1")]);
     let mut snapshot = store.snapshot().expect("snapshot");
@@ -170,10 +219,8 @@ fn a_deleted_resource_is_found_no_more_and_may_come_back() {
     assert_eq!(ids(&mut snapshot, "Patient", ""), ["p1"]);
 }
 
-#[test]
-fn what_a_put_or_check_expects_is_checked_inside_the_commit() {
-    let folder = Folder::new();
-    let (store, _) = new_store(&folder);
+fn what_a_put_or_check_expects_is_checked_inside_the_commit(home: &Home) {
+    let store = home.create();
     write(&store, vec![put(&patient("p1", "Stone", "1980"), Expect::New)]);
     let refused = |set: WriteSet| store.commit(set).expect_err("refused");
     let stale = WriteSet {
@@ -219,10 +266,8 @@ fn what_a_put_or_check_expects_is_checked_inside_the_commit() {
     assert_eq!(ids(&mut snapshot, "Patient", ""), ["p1", "p3"], "nothing of the refused sets");
 }
 
-#[test]
-fn conditional_writes_of_many_threads_happen_once() {
-    let folder = Folder::new();
-    let (store, _) = new_store(&folder);
+fn conditional_writes_of_many_threads_happen_once(home: &Home) {
+    let store = home.create();
     let stored: usize = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..32)
             .map(|i| {
@@ -252,10 +297,8 @@ fn conditional_writes_of_many_threads_happen_once() {
     assert_eq!(stored, 1);
 }
 
-#[test]
-fn the_past_can_be_read_and_searched() {
-    let folder = Folder::new();
-    let (store, key) = new_store(&folder);
+fn the_past_can_be_read_and_searched(home: &Home) {
+    let store = home.create();
     write(&store, vec![put(&patient("p1", "Stone", "1980"), Expect::New)]);
     write(&store, vec![put(&patient("p2", "Stone", "1981"), Expect::New)]);
     let then = store.at();
@@ -272,13 +315,11 @@ fn the_past_can_be_read_and_searched() {
     };
     check(&store);
     drop(store);
-    check(&Store::open(folder.path(), &key, clock()).expect("open"));
+    check(&home.open());
 }
 
-#[test]
-fn pages_follow_each_other_in_both_directions_whatever_the_order() {
-    let folder = Folder::new();
-    let (store, _) = new_store(&folder);
+fn pages_follow_each_other_in_both_directions_whatever_the_order(home: &Home) {
+    let store = home.create();
     let mut puts = vec![put(&patient("p", "Stone", "1980"), Expect::New)];
     // So many that small pages walk the days of the index and a large one sorts what it reads.
     const N: usize = 600;
@@ -361,10 +402,8 @@ fn a_wrong_key_and_a_second_process_are_refused() {
     assert_eq!(again.kind, Kind::Place);
 }
 
-#[test]
-fn items_and_audit_leaves_are_in_the_same_commit() {
-    let folder = Folder::new();
-    let (store, _) = new_store(&folder);
+fn items_and_audit_leaves_are_in_the_same_commit(home: &Home) {
+    let store = home.create();
     let item = ItemOp { collection: "t", key: b"k".to_vec(), value: Some(b"v".to_vec()) };
     let set = WriteSet {
         items: vec![item],
@@ -381,10 +420,8 @@ fn items_and_audit_leaves_are_in_the_same_commit() {
     assert_eq!(leaves, [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]);
 }
 
-#[test]
-fn blobs_are_found_by_their_hash() {
-    let folder = Folder::new();
-    let (store, _) = new_store(&folder);
+fn blobs_are_found_by_their_hash(home: &Home) {
+    let store = home.create();
     let bytes: Vec<u8> = (0..700_000u32).map(|i| (i * 31 % 251) as u8).collect();
     let hash = store.put_blob(&bytes).expect("put");
     assert_eq!(store.blob(&hash).expect("get"), Some(bytes));
@@ -392,10 +429,8 @@ fn blobs_are_found_by_their_hash() {
 }
 
 /// Many small resources through several generations; every answer is compared with the matcher.
-#[test]
-fn the_index_answers_as_the_matcher_while_it_moves_to_disk() {
-    let folder = Folder::new();
-    let (store, key) = new_store(&folder);
+fn the_index_answers_as_the_matcher_while_it_moves_to_disk(home: &Home) {
+    let store = home.create();
     let mut state = 7u64;
     let mut random = move |n: u64| {
         state =
@@ -479,13 +514,11 @@ fn the_index_answers_as_the_matcher_while_it_moves_to_disk() {
     };
     check(&store);
     drop(store);
-    check(&Store::open(folder.path(), &key, clock()).expect("open"));
+    check(&home.open());
 }
 
-#[test]
-fn verify_is_content_with_what_was_written_and_names_what_was_changed() {
-    let folder = Folder::new();
-    let (store, key) = new_store(&folder);
+fn verify_is_content_with_what_was_written_and_names_what_was_changed(home: &Home) {
+    let store = home.create();
     write(&store, vec![put(&patient("p1", "Stone", "1980"), Expect::New)]);
     for i in 0..30 {
         let text = observation(&format!("o{i}"), "p1", "2020-01-01", f64::from(i));
@@ -498,7 +531,7 @@ fn verify_is_content_with_what_was_written_and_names_what_was_changed() {
     assert_eq!(findings, []);
     assert_eq!((done.versions, done.resources, done.audit_leaves), (33, 30, 1));
     drop(store);
-    let store = Store::open(folder.path(), &key, clock()).expect("open");
+    let store = home.open();
     let (again, findings) = store.verify(|_, _| {}).expect("verify");
     assert_eq!((again, findings), (done, vec![]));
 }
@@ -563,4 +596,17 @@ fn long_attachments_are_kept_once_and_come_back_byte_for_byte() {
     let body = String::from_utf8(body).expect("UTF-8");
     assert!(body.ends_with(&format!(r#""contentType":"image/webp","data":"{data}"}}"#)));
     assert_eq!(store.verify(|_, _| {}).expect("verify").1, []);
+}
+
+on_both_engines! {
+    versions_are_written_read_and_survive_reopening
+    a_deleted_resource_is_found_no_more_and_may_come_back
+    what_a_put_or_check_expects_is_checked_inside_the_commit
+    conditional_writes_of_many_threads_happen_once
+    the_past_can_be_read_and_searched
+    pages_follow_each_other_in_both_directions_whatever_the_order
+    items_and_audit_leaves_are_in_the_same_commit
+    blobs_are_found_by_their_hash
+    the_index_answers_as_the_matcher_while_it_moves_to_disk
+    verify_is_content_with_what_was_written_and_names_what_was_changed
 }

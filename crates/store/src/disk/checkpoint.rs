@@ -9,7 +9,8 @@ use std::sync::{Arc, mpsc};
 use crate::error::Result;
 use crate::store::Shared;
 
-use super::{Connection, schema};
+use super::schema;
+use super::sqlite::Connection;
 
 /// Log length from which pages are copied, in bytes.
 const COPY_FROM_BYTES: u64 = 24 << 20;
@@ -27,7 +28,8 @@ pub struct Checkpointer {
 
 impl Checkpointer {
     pub fn start(shared: &Arc<Shared>) -> Result<Checkpointer> {
-        let connection = Connection(schema::open(&shared.folder, &shared.key, false, 4 * 1024)?);
+        let (folder, key) = shared.folder()?;
+        let connection = Connection(schema::open(folder, key, false, 4 * 1024)?);
         let (to_thread, wanted) = mpsc::sync_channel(1);
         let for_thread = shared.clone();
         let thread =
@@ -40,7 +42,7 @@ impl Checkpointer {
                 }
             })?;
         Ok(Checkpointer {
-            log: shared.folder.join(format!("{}-wal", schema::FILE)),
+            log: folder.join(format!("{}-wal", schema::FILE)),
             to_thread: Some(to_thread),
             thread: Some(thread),
             commits: 0,

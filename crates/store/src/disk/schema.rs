@@ -13,7 +13,7 @@ pub const FILE: &str = "vitae.db";
 
 /// Form of tables, rows and keys. It changes when an earlier program could not read what this one
 /// writes, or this one not what an earlier one wrote.
-const FORMAT: i64 = 2;
+pub const FORMAT: i64 = 2;
 
 /// All tables. What is derived from others is marked so; `verify` compares, reopening rebuilds.
 const TABLES: &str = "
@@ -109,6 +109,11 @@ pub fn create(connection: &Connection) -> Result<()> {
 /// Errors: `Place` when the database was written in another form than this program reads.
 pub fn check_format(connection: &Connection) -> Result<()> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    check_found(found)
+}
+
+/// As [`check_format`] for the number that was found.
+pub fn check_found(found: i64) -> Result<()> {
     if found == FORMAT {
         return Ok(());
     }

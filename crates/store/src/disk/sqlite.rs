@@ -4,7 +4,7 @@ use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
-use super::{ChainRow, Ident, Item, LogRow, NewVersion, Order, Stored};
+use super::{Blobs, ChainRow, Ident, Item, LogRow, NewVersion, Order, Stored};
 use crate::blob;
 use crate::body;
 use crate::error::{CommitError, Error, Kind, Result};
@@ -155,6 +155,11 @@ impl Connection {
         Ok(row.optional()?)
     }
 
+    /// As [`Connection::ident`] for many, in their order.
+    pub fn idents(&self, of: &[(ResourceType, &str)], at: Rid) -> Result<Vec<Option<Ident>>> {
+        of.iter().map(|(rt, id)| self.ident(*rt, id, at)).collect()
+    }
+
     /// Where version `vid` of a resource stands.
     pub fn rid_of(&self, rt: ResourceType, id: &str, vid: u32, at: Rid) -> Result<Option<Rid>> {
         let mut statement = self.0.prepare_cached(
@@ -167,6 +172,11 @@ impl Connection {
         const SQL: &str = "SELECT rid, rt, id, vid, at, kind FROM version WHERE rid = ?1";
         let head = self.0.prepare_cached(SQL)?.query_row([rid], head_of).optional()?;
         head.ok_or_else(not_there)
+    }
+
+    /// As [`Connection::head`] for many, in their order.
+    pub fn heads(&self, rids: &[Rid]) -> Result<Vec<Head>> {
+        rids.iter().map(|rid| self.head(*rid)).collect()
     }
 
     pub fn version(&self, rid: Rid, bodies: &mut body::Reader) -> Result<Version> {
@@ -478,6 +488,11 @@ impl Connection {
             .optional()?)
     }
 
+    /// As [`Connection::first_version`] for many, in their order.
+    pub fn first_versions(&self, of: &[(ResourceType, &str)]) -> Result<Vec<Option<Rid>>> {
+        of.iter().map(|(rt, id)| self.first_version(*rt, id)).collect()
+    }
+
     /// Versions above `after`, in commit order.
     pub fn log(&self, after: Rid, mut each: impl FnMut(LogRow<'_>) -> Result<()>) -> Result<()> {
         let mut statement = self.0.prepare(
@@ -530,10 +545,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Token systems in order of their numbers, from 1.
-    pub fn systems(&self) -> Result<Vec<String>> {
-        let mut statement = self.0.prepare("SELECT text FROM system ORDER BY number")?;
-        let rows = statement.query_map([], |row| row.get(0))?;
+    /// Token systems in order of their numbers, from number `from` on.
+    pub fn systems(&self, from: u32) -> Result<Vec<String>> {
+        let mut statement =
+            self.0.prepare("SELECT text FROM system WHERE number >= ?1 ORDER BY number")?;
+        let rows = statement.query_map([from], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -548,9 +564,24 @@ impl Connection {
         Ok(())
     }
 
-    pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>> {
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let mut statement = self.0.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
         Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    pub fn audit_state(&self) -> Result<Option<Vec<u8>>> {
+        self.meta("audit")
+    }
+
+    /// The last version whose keys are all in posting rows.
+    pub fn flushed(&self) -> Result<Rid> {
+        match self.meta("flushed")? {
+            Some(bytes) => bytes
+                .try_into()
+                .map(Rid::from_le_bytes)
+                .map_err(|_| Error::corrupt("the number 'flushed'")),
+            None => Ok(0),
+        }
     }
 
     /// What is wrong with the file itself: pages that do not decrypt, B-trees that are not whole.
@@ -604,6 +635,12 @@ impl Connection {
             })?;
         }
         Ok(())
+    }
+}
+
+impl Blobs for Connection {
+    fn chunks(&self, hash: &blob::Hash, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.blob(hash, each)
     }
 }
 
