@@ -23,13 +23,22 @@ unix_socket_directories = '$dir'
 max_connections = 300
 shared_buffers = 128MB
 CONF
+sessions() {
+    "$bin/psql" -h "$dir" -U vitae -qAtc "SELECT pid FROM pg_stat_activity
+        WHERE application_name = 'vitae' ORDER BY query_start DESC" vitae 2>/dev/null
+}
 start() { "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w start >/dev/null 2>&1; }
 start
 "$bin/createdb" -h "$dir" -U vitae vitae
 echo "ready $dir"
-while read -r how what; do
+while read -r how; do
     case $how in
-    kill) kill -9 "$what" 2>/dev/null || true ;;
+    kill)
+        kill -9 $(sessions | head -n 1) 2>/dev/null || true
+        until "$bin/psql" -h "$dir" -U vitae -qc 'SELECT 1' vitae >/dev/null 2>&1; do sleep 0.1; done ;;
+    terminate)
+        "$bin/psql" -h "$dir" -U vitae -qAtc "SELECT pg_terminate_backend(pid)
+            FROM pg_stat_activity WHERE application_name = 'vitae'" vitae >/dev/null 2>&1 || true ;;
     *) "$bin/pg_ctl" -D "$dir/data" -m "$how" -w stop >/dev/null 2>&1 || true; start || start ;;
     esac
     echo done
@@ -43,6 +52,13 @@ pub enum Stop {
     Fast,
     /// At once, as when the power fails.
     Immediate,
+}
+
+/// How sessions are ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndSessions {
+    Terminate,
+    Kill,
 }
 
 struct Shell {
@@ -141,10 +157,13 @@ impl Cluster {
         });
     }
 
-    /// Kills one server process as the system does when memory runs out; the server then ends all
-    /// sessions and recovers.
-    pub fn kill(&self, pid: i32) {
-        self.tell(&format!("kill {pid}"));
+    /// Ends sessions of Vitae: `terminate` asks all of them to go, `kill` kills the process of the
+    /// busiest, as the system does when memory runs out; the server then ends all and recovers.
+    pub fn end_sessions(&self, how: EndSessions) {
+        self.tell(match how {
+            EndSessions::Terminate => "terminate",
+            EndSessions::Kill => "kill",
+        });
     }
 }
 

@@ -42,7 +42,7 @@ impl Snapshot {
 
     /// Versions with their bodies, in the order given.
     pub fn versions(&mut self, rids: &[Rid]) -> Result<Vec<Version>> {
-        self.with(|view, bodies| rids.iter().map(|rid| view.version(*rid, bodies)).collect())
+        self.with(|view, bodies| view.versions(rids, bodies))
     }
 
     /// Gives the index values of versions that rise, in their order.

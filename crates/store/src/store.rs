@@ -373,6 +373,11 @@ impl Store {
         &self.inner.shared
     }
 
+    /// Whether the record is in a database that other processes may use too.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.shared.home, Home::Database(_))
+    }
+
     /// The number of the last version that is on disk and visible.
     pub fn at(&self) -> Rid {
         self.inner.shared.live(|live| live.at)

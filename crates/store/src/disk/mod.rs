@@ -133,6 +133,12 @@ dispatch! {
     version(rid: Rid, bodies: &mut body::Reader) -> Version;
     /// As `version` for many, in their order.
     versions(rids: &[Rid], bodies: &mut body::Reader) -> Vec<Version>;
+    /// Hands over versions in the order of `rids`, which rise, until `each` says false.
+    each_version(
+        rids: &[Rid],
+        bodies: &mut body::Reader,
+        each: impl FnMut(&Head, &[u8]) -> bool,
+    ) -> ();
     /// The newest version of a resource up to `at`, in one look.
     current(rt: ResourceType, id: &str, at: Rid, bodies: &mut body::Reader) -> Option<Version>;
     /// A body as it was given to be written.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use search::query::{Chain, Has, Node};
+use search::query::{Chain, Has};
 use search::value::{IndexValue, ParamId};
 
 use super::find::Cx;

@@ -288,6 +288,22 @@ impl Connection {
             .collect()
     }
 
+    pub fn each_version(
+        &self,
+        rids: &[Rid],
+        bodies: &mut body::Reader,
+        mut each: impl FnMut(&Head, &[u8]) -> bool,
+    ) -> Result<()> {
+        for part in rids.chunks(PART_BODIES as usize) {
+            for version in self.versions(part, bodies)? {
+                if !each(&version.head, &version.body) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub fn current(
         &self,
         rt: ResourceType,
