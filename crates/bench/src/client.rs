@@ -2,9 +2,10 @@
 //!
 //! Source: RFC 9112 §2 to §7. No TLS, no redirects, no trailers, no pipelining.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::Range;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,6 +14,8 @@ use tokio::net::TcpStream;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the body of an answer.
 const BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How long one answer may take. A slower one is an error, and its connection is closed.
+pub const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Bodies up to this size go out with the head in one write.
 const ONE_WRITE_BYTES_MAX: usize = 32 * 1024;
 
@@ -20,6 +23,8 @@ const ONE_WRITE_BYTES_MAX: usize = 32 * 1024;
 #[derive(Clone, Debug)]
 pub struct Target {
     pub address: SocketAddr,
+    /// Name and port for the line `Host: …`.
+    pub host: Arc<str>,
     /// Path of the FHIR base, without a slash at its end: `/fhir`.
     pub base: Arc<str>,
     /// The line `Authorization: …`, ended by CRLF; empty for none. Replaced before a token is over.
@@ -29,6 +34,31 @@ pub struct Target {
 }
 
 impl Target {
+    /// A target without a credential.
+    pub fn new(address: SocketAddr, base: &str) -> Target {
+        Target {
+            address,
+            host: Arc::from(address.to_string()),
+            base: Arc::from(base.trim_end_matches('/')),
+            credential: Arc::default(),
+            gzip: false,
+        }
+    }
+
+    /// The target of `http://HOST[:PORT]/PATH`.
+    ///
+    /// Errors: another scheme, a host without an address.
+    pub fn from_url(url: &str) -> Result<Target, String> {
+        let wrong = || format!("{url}: a FHIR base here is http://HOST[:PORT]/PATH, without TLS");
+        let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+        let place = if has_port { host.to_owned() } else { format!("{host}:80") };
+        let mut found = place.to_socket_addrs().map_err(|e| format!("{url}: {e}"))?;
+        let address = found.next().ok_or_else(wrong)?;
+        Ok(Target { host: Arc::from(host), ..Target::new(address, path) })
+    }
+
     pub fn set_bearer(&self, token: &str) {
         *self.credential.write().expect("no panic while held") =
             format!("Authorization: Bearer {token}\r\n");
@@ -52,6 +82,8 @@ pub struct Connection {
     out: Vec<u8>,
     buffer: Vec<u8>,
     body: Vec<u8>,
+    /// Answers are waited for this long.
+    answer_max: Option<Duration>,
 }
 
 /// What a request holds beside its path.
@@ -78,6 +110,7 @@ impl<'a> Sending<'a> {
 #[derive(Debug)]
 pub struct Answer<'a> {
     pub status: u16,
+    /// `Location`, or else `Content-Location`.
     pub location: Option<String>,
     /// Name and value of each cookie set, without its attributes.
     pub cookies: Vec<String>,
@@ -93,7 +126,13 @@ impl Connection {
             out: Vec::new(),
             buffer: Vec::with_capacity(64 * 1024),
             body: Vec::new(),
+            answer_max: None,
         }
+    }
+
+    /// A connection that gives up on an answer after [`ANSWER_MAX`].
+    pub fn with_limit(target: &Target) -> Connection {
+        Connection { answer_max: Some(ANSWER_MAX), ..Connection::new(target) }
     }
 
     pub fn base(&self) -> Arc<str> {
@@ -134,12 +173,14 @@ impl Connection {
         use std::io::Write;
         let out = &mut self.out;
         out.clear();
+        // A base at the root of a server has no path.
+        let path = if path.is_empty() { "/" } else { path };
         let credential = self.target.credential.read().expect("no panic while held");
         // Writing to memory does not fail.
         let _ = write!(
             out,
             "{method} {path} HTTP/1.1\r\nHost: {}\r\n{credential}Accept: {}\r\n",
-            self.target.address,
+            self.target.host,
             if sending.headers.contains("Cookie:") { "text/html" } else { "application/fhir+json" },
         );
         out.extend_from_slice(sending.headers.as_bytes());
@@ -158,7 +199,12 @@ impl Connection {
     }
 
     async fn exchange(&mut self, content: &[u8]) -> Result<Head, Failed> {
-        let result = self.try_exchange(content).await;
+        let result = match self.answer_max {
+            None => self.try_exchange(content).await,
+            Some(max) => tokio::time::timeout(max, self.try_exchange(content))
+                .await
+                .unwrap_or_else(|_| Err(Failed::text("no answer within 30 s"))),
+        };
         if result.as_ref().map_or(true, |head| head.closes) {
             self.stream = None;
         }
@@ -282,6 +328,8 @@ fn parse_head(bytes: &[u8]) -> Result<(Head, Frame), Failed> {
             frame = Frame::Chunks;
         } else if is("location") {
             head.location = Some(value.to_owned());
+        } else if is("content-location") {
+            head.location.get_or_insert_with(|| value.to_owned());
         } else if is("set-cookie") {
             head.cookies.push(value.split(';').next().unwrap_or_default().to_owned());
         } else if is("connection") {
@@ -350,6 +398,11 @@ pub fn count(text: &[u8], needle: &[u8]) -> usize {
     n
 }
 
+/// How many entries of the answer to a transaction say that they were created.
+pub fn count_created(body: &[u8]) -> usize {
+    count(body, b"\"201\"") + count(body, b"\"201 ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,7 +429,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, answers));
-        Target { address, base: "/fhir".into(), credential: Arc::default(), gzip: false }
+        Target::new(address, "/fhir")
     }
 
     #[tokio::test]
@@ -416,9 +469,25 @@ mod tests {
     }
 
     #[test]
+    fn bases_are_read() {
+        let target = Target::from_url("http://127.0.0.1:8080/fhir/").unwrap();
+        assert_eq!((target.address.port(), &*target.base), (8080, "/fhir"));
+        assert_eq!(&*target.host, "127.0.0.1:8080");
+        let target = Target::from_url("http://127.0.0.1").unwrap();
+        assert_eq!((target.address.port(), &*target.base), (80, ""));
+        let target = Target::from_url("http://[::1]:7/r4").unwrap();
+        assert_eq!((target.address.port(), &*target.base), (7, "/r4"));
+        for bad in ["https://127.0.0.1/fhir", "127.0.0.1:8080/fhir", "http:///fhir", "/fhir"] {
+            assert!(Target::from_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn needles_are_counted() {
         assert_eq!(count(b"ababab", b"ab"), 3);
         assert_eq!(count(b"aab", b"ab"), 1);
+        let body = br#"{"status": "201 Created"},{"status":"201"},{"d":"2019"},{"status":"200"}"#;
+        assert_eq!(count_created(body), 2);
         assert_eq!(find(b"aab", b"c"), None);
     }
 }

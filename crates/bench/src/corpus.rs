@@ -5,6 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use fhir::json::Doc;
+use generate::{Options, Practice, PracticeKind};
+
+use crate::cli::{Bench, Source};
 
 /// One transaction or batch Bundle.
 #[derive(Debug)]
@@ -36,10 +39,48 @@ const ENTRIES_MAX: u64 = 10_000;
 const ARCHIVES: [&str; 2] =
     ["synthea-2026/synthea-2026-ma-fhir.tar.zst", "synthea-r4-2019/synthea-r4-2019-give.tar.zst"];
 
-/// Reads the archives of Synthea Bundles.
+/// Seed and last day of the generator's practice.
+pub const SEED: u64 = 1;
+pub const TODAY: (i32, u8, u8) = (2026, 1, 15);
+/// Patients that the generator gives at most: more resources are its Bundles again.
+const GENERATED_PATIENTS_MAX: u64 = 256;
+
+/// The Bundles of the options, enough of them for `n_wanted` resources as far as there are.
 ///
 /// Errors: no folder of test data, an archive that cannot be read.
-pub fn read(suites: Option<&Path>) -> Result<Corpus, String> {
+pub fn of(bench: &Bench, n_wanted: Option<u64>) -> Result<Corpus, String> {
+    match bench.source {
+        Source::Synthea => read(bench.suites.as_deref()),
+        Source::Generated => generated(n_wanted.unwrap_or(10_000)),
+    }
+}
+
+/// Patients of the generator.
+fn generated(n_wanted: u64) -> Result<Corpus, String> {
+    let options = Options {
+        seed: SEED,
+        patients: GENERATED_PATIENTS_MAX,
+        kind: PracticeKind::PrimaryCare,
+        today: TODAY,
+    };
+    let practice = Practice::new(options);
+    let bundle = |name: String, text: String| {
+        let n_entries = count_entries(&name, text.as_bytes())?;
+        Ok::<Bundle, String>(Bundle { name, json: text.into_bytes(), n_entries })
+    };
+    let first = vec![bundle("foundation".to_owned(), practice.foundation())?];
+    let mut corpus = Corpus { too_long: Vec::new(), first, patients: Vec::new() };
+    for index in 0..GENERATED_PATIENTS_MAX {
+        if !corpus.patients.is_empty() && corpus.n_patient_entries() >= n_wanted {
+            break;
+        }
+        corpus.patients.push(bundle(format!("p{index}"), practice.patient_bundle(index))?);
+    }
+    Ok(corpus)
+}
+
+/// Reads the archives of Synthea Bundles.
+fn read(suites: Option<&Path>) -> Result<Corpus, String> {
     let folder = match suites {
         Some(folder) => folder.to_path_buf(),
         None => std::env::var_os("VITAE_SUITES")

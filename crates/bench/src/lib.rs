@@ -7,10 +7,13 @@
 //! It measures; it does not judge: a wrong answer counts as an error and is shown, but what is right
 //! is for the tests of the other crates.
 
+mod amplify;
+mod ask;
 mod cli;
 mod client;
 mod corpus;
 mod process;
+mod random;
 mod report;
 mod server;
 mod workload;

@@ -9,21 +9,61 @@ use std::process::Command;
 /// Clock ticks per second in `/proc`: a constant of Linux for programs (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// CPU-seconds (user and system) that `pid` and its descendants have used.
-pub fn cpu_seconds(pid: u32) -> Option<f64> {
+/// CPU-seconds (user and system) that these processes and their descendants have used, those that
+/// have ended among them.
+///
+/// Shape: `None` when no process is given or one of them is gone.
+pub fn cpu_seconds(pids: &[u32]) -> Option<f64> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         let id = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
         let Some((id, stat)) = id.and_then(|id| Some((id, stat(id)?))) else { continue };
         parents.push((id, stat));
     }
-    let mut ticks = None;
+    if pids.is_empty() || !pids.iter().all(|pid| parents.iter().any(|(id, _)| id == pid)) {
+        return None;
+    }
+    let mut ticks = 0;
     for (id, stat) in &parents {
-        if is_in_tree(*id, pid, &parents) {
-            *ticks.get_or_insert(0) += stat.ticks;
+        if pids.iter().any(|pid| is_in_tree(*id, *pid, &parents)) {
+            ticks += stat.ticks + stat.ended_children_ticks;
         }
     }
-    ticks.map(|ticks| ticks as f64 / TICKS_PER_SECOND)
+    Some(ticks as f64 / TICKS_PER_SECOND)
+}
+
+/// CPU-seconds that the children of this process have used that have ended and were waited for.
+pub fn cpu_seconds_of_ended_children() -> f64 {
+    stat(std::process::id()).map_or(0.0, |stat| stat.ended_children_ticks as f64 / TICKS_PER_SECOND)
+}
+
+/// The first process of a PostgreSQL server that listens at `port`.
+///
+/// Source: `postmaster.pid` in its data folder: the process is its first line, the port its fourth.
+pub fn postgres(port: u16) -> Option<u32> {
+    for entry in fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        if name.trim() != "postgres" {
+            continue;
+        }
+        // Every process of the server has the data folder as its own.
+        let file = fs::read_to_string(entry.path().join("cwd/postmaster.pid")).unwrap_or_default();
+        let mut lines = file.lines();
+        let is_first = lines.next().and_then(|line| line.trim().parse().ok()) == Some(pid);
+        if is_first && lines.nth(2).and_then(|line| line.trim().parse().ok()) == Some(port) {
+            return Some(pid);
+        }
+    }
+    None
+}
+
+/// Bytes of the tables and indexes of the PostgreSQL server whose first process this is: all of its
+/// databases, without the log of writes.
+pub fn postgres_bytes(pid: u32) -> u64 {
+    folder_bytes(Path::new(&format!("/proc/{pid}/cwd/base")))
 }
 
 /// CPU-seconds of one process without its descendants; 0 when it is not known.
@@ -48,6 +88,8 @@ fn is_in_tree(mut id: u32, root: u32, parents: &[(u32, Stat)]) -> bool {
 struct Stat {
     parent: u32,
     ticks: u64,
+    /// Of children that have ended and were waited for, and theirs.
+    ended_children_ticks: u64,
 }
 
 fn stat(pid: u32) -> Option<Stat> {
@@ -58,9 +100,11 @@ fn stat(pid: u32) -> Option<Stat> {
 fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_whitespace().collect();
     let number = |idx: usize| fields.get(idx)?.parse::<u64>().ok();
-    // Counted from field 3, the state: 4 is the parent, 14 and 15 are user and system time.
+    // Counted from field 3, the state: 4 is the parent, 14 and 15 are user and system time, 16 and
+    // 17 those of children that were waited for.
     let parent = u32::try_from(number(1)?).ok()?;
-    Some(Stat { parent, ticks: number(11)? + number(12)? })
+    let ended_children_ticks = number(13)? + number(14)?;
+    Some(Stat { parent, ticks: number(11)? + number(12)?, ended_children_ticks })
 }
 
 /// Memory of one process, in bytes.
@@ -175,16 +219,18 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
-        let line = "7 (a) b) S 3 7 7 0 -1 0 0 0 0 0 250 150 0 0 20 0 1 0 5 0 0";
+        let line = "7 (a) b) S 3 7 7 0 -1 0 0 0 0 0 250 150 30 12 20 0 1 0 5 0 0";
         let stat = parse_stat(line).unwrap();
-        assert_eq!((stat.parent, stat.ticks), (3, 400));
+        assert_eq!((stat.parent, stat.ticks, stat.ended_children_ticks), (3, 400, 42));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_has_used_time_and_memory() {
         let pid = std::process::id();
-        assert!(cpu_seconds(pid).is_some());
+        assert!(cpu_seconds(&[pid]).is_some());
+        assert_eq!(cpu_seconds(&[]), None);
+        assert_eq!(cpu_seconds(&[pid, u32::MAX]), None, "a process that is not there");
         let memory = memory(pid).unwrap();
         assert!(memory.peak >= memory.resident && memory.resident > 0, "{memory:?}");
     }

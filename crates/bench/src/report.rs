@@ -1,5 +1,7 @@
 //! What a run found, as a line of text and as JSON.
 
+use std::path::Path;
+
 use fhir::json::Value;
 
 use crate::process::Machine;
@@ -27,6 +29,13 @@ pub struct Run {
     pub load: f64,
 }
 
+/// Heading of [`Run::markdown`].
+pub const RUNS_HEADING: &str = "\
+| workload | connections | per s | p50 ms | p95 ms | p99 ms | errors | per server CPU-second | \
+CPU-seconds per 1 000 | load of the machine |
+| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+";
+
 impl Run {
     pub fn per_second(&self) -> f64 {
         self.n_operations as f64 / self.seconds.max(1e-9)
@@ -46,6 +55,24 @@ impl Run {
     /// Milliseconds below which this part (0 to 1) of the requests was answered.
     pub fn quantile_ms(&self, part: f64) -> f64 {
         quantile(&self.latencies_us, part) / 1000.0
+    }
+
+    /// Several windows of one workload as one; `None` for none.
+    pub fn merged(runs: &[Run]) -> Option<Run> {
+        let mut merged = runs.first()?.clone();
+        for run in &runs[1..] {
+            merged.seconds += run.seconds;
+            merged.n_operations += run.n_operations;
+            merged.n_errors += run.n_errors;
+            merged.error = merged.error.or_else(|| run.error.clone());
+            merged.latencies_us.extend_from_slice(&run.latencies_us);
+            merged.cpu_seconds = merged.cpu_seconds.zip(run.cpu_seconds).map(|(a, b)| a + b);
+            merged.own_cpu_seconds += run.own_cpu_seconds;
+            merged.peak_bytes = merged.peak_bytes.max(run.peak_bytes);
+            merged.load = merged.load.max(run.load);
+        }
+        merged.latencies_us.sort_unstable();
+        Some(merged)
     }
 
     /// Heading of [`Run::line`].
@@ -89,6 +116,24 @@ impl Run {
         )
     }
 
+    /// A row of a Markdown table under [`RUNS_HEADING`].
+    pub fn markdown(&self) -> String {
+        let or_dash = |n: Option<String>| n.unwrap_or_else(|| "-".to_owned());
+        format!(
+            "| {} | {} | {} | {:.2} | {:.2} | {:.2} | {} | {} | {} | {:.1} |",
+            self.workload,
+            self.connections,
+            grouped(self.per_second()),
+            self.quantile_ms(0.5),
+            self.quantile_ms(0.95),
+            self.quantile_ms(0.99),
+            self.n_errors,
+            or_dash(self.per_cpu_second().map(grouped)),
+            or_dash(self.cpu_seconds_per_1000().map(|n| format!("{n:.3}"))),
+            self.load,
+        )
+    }
+
     pub fn to_value(&self) -> Value {
         Value::object([
             ("workload", Value::from(self.workload.clone())),
@@ -117,6 +162,19 @@ pub fn quantile(ascending: &[u32], part: f64) -> f64 {
     let last = ascending.len().saturating_sub(1);
     let idx = (part * last as f64).round() as usize;
     ascending.get(idx.min(last)).map_or(0.0, |n| f64::from(*n))
+}
+
+/// `12345.6` as `12 346`.
+pub fn grouped(n: f64) -> String {
+    let digits = format!("{n:.0}");
+    let mut out = String::new();
+    for (idx, digit) in digits.chars().enumerate() {
+        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 pub fn number(n: Option<f64>) -> Value {
@@ -151,9 +209,68 @@ pub fn machine_line(machine: &Machine) -> String {
     )
 }
 
+/// Ends what a command writes into a Markdown file.
+const END: &str = "<!-- end of measured -->";
+
+/// Puts `text` between the line `begin` of a Markdown file and the next line [`END`].
+///
+/// Errors: the file cannot be read or written, or has no such lines.
+pub fn write_between(path: &Path, begin: &str, text: &str) -> Result<(), String> {
+    let fail = |e: std::io::Error| format!("{}: {e}", path.display());
+    let old = std::fs::read_to_string(path).map_err(fail)?;
+    let new = between(&old, begin, text)
+        .ok_or_else(|| format!("{}: the lines {begin} and {END} are missing", path.display()))?;
+    std::fs::write(path, new).map_err(fail)
+}
+
+fn between(old: &str, begin: &str, text: &str) -> Option<String> {
+    let (head, rest) = old.split_once(begin)?;
+    let (_, tail) = rest.split_once(END)?;
+    Some(format!("{head}{begin}\n\n{text}\n{END}{tail}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_between_the_marks_changes() {
+        let begin = "<!-- b -->";
+        let old = format!("a\n{begin}\nold\n{END}\nb\n<!-- c -->\nc\n{END}\n");
+        let new = between(&old, begin, "new\n").unwrap();
+        assert_eq!(new, format!("a\n{begin}\n\nnew\n\n{END}\nb\n<!-- c -->\nc\n{END}\n"));
+        assert_eq!(between(&new, begin, "new\n").unwrap(), new);
+        assert_eq!(between("nothing", begin, "new"), None);
+    }
+
+    #[test]
+    fn windows_are_merged() {
+        let run = |n, us: u32| Run {
+            workload: "w".into(),
+            connections: 1,
+            seconds: 2.0,
+            unit: "requests",
+            n_operations: n,
+            n_errors: 1,
+            error: None,
+            latencies_us: vec![us],
+            cpu_seconds: Some(0.5),
+            own_cpu_seconds: 0.1,
+            peak_bytes: Some(7),
+            load: 1.0,
+        };
+        let merged = Run::merged(&[run(10, 9), run(30, 4)]).unwrap();
+        assert_eq!((merged.n_operations, merged.n_errors), (40, 2));
+        assert_eq!(merged.latencies_us, [4, 9]);
+        assert_eq!((merged.per_second(), merged.per_cpu_second()), (10.0, Some(40.0)));
+        assert!(Run::merged(&[]).is_none());
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!(grouped(1_234_567.4), "1 234 567");
+        assert_eq!(grouped(999.0), "999");
+    }
 
     #[test]
     fn quantiles_of_few_and_many() {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use fhir::json::Value;
@@ -16,6 +17,9 @@ use crate::process;
 /// What `vitae serve` does for every write; there is no weaker mode.
 pub const DURABILITY: &str =
     "fsync before every answer to a write (group commit), encrypted, audit on";
+/// The same on PostgreSQL, with the settings that the server has by itself.
+const DURABILITY_POSTGRES: &str = "PostgreSQL with `fsync` and `synchronous_commit` as its server has them (on unless changed), \
+     audit on";
 /// Login of the practice that is made for a run.
 pub const USER: &str = "bench";
 const PASSWORD: &str = "correct-horse-battery-staple-7";
@@ -34,6 +38,15 @@ pub struct Site {
     goes_away: bool,
     pin: bool,
     client: (String, String),
+    /// The practice is in this PostgreSQL database; else in files of its folder.
+    database: Option<Database>,
+}
+
+/// A PostgreSQL database, and the first process of its server when that is on this machine.
+#[derive(Clone, Debug)]
+struct Database {
+    url: String,
+    pid: Option<u32>,
 }
 
 impl Site {
@@ -47,14 +60,30 @@ impl Site {
         };
         let (folder, goes_away) = match &bench.data {
             Some(folder) => (folder.clone(), false),
-            None => {
-                let name = format!("vitae-bench-{}", std::process::id());
-                (std::env::temp_dir().join(name), true)
-            }
+            None => (temporary_folder(), true),
         };
+        Site::in_folder(bench, vitae, folder, goes_away)
+    }
+
+    /// A practice of its own, in a folder that goes away; never in the database of the options.
+    pub fn temporary(bench: &Bench) -> Result<Site, String> {
+        let bench = Bench { data: None, database_url: None, ..bench.clone() };
+        Site::new(&bench)
+    }
+
+    fn in_folder(
+        bench: &Bench,
+        vitae: PathBuf,
+        folder: PathBuf,
+        goes_away: bool,
+    ) -> Result<Site, String> {
         std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let client = (String::new(), String::new());
-        let mut site = Site { vitae, folder, goes_away, pin: bench.pin, client };
+        let database = bench.database_url.as_ref().map(|url| Database {
+            url: url.clone(),
+            pid: bench.database_pid.or_else(|| process::postgres(port_of(url))),
+        });
+        let mut site = Site { vitae, folder, goes_away, pin: bench.pin, client, database };
         let password_file = site.folder.join("password.txt");
         std::fs::write(&password_file, PASSWORD)
             .map_err(|e| format!("{}: {e}", password_file.display()))?;
@@ -84,9 +113,29 @@ impl Site {
         self.folder.join("practice")
     }
 
-    fn vitae(&self) -> Command {
+    /// The folder that holds the practice, its keys and what else belongs to this run.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What the engine does before it answers a write.
+    pub fn durability(&self) -> &'static str {
+        if self.database.is_some() { DURABILITY_POSTGRES } else { DURABILITY }
+    }
+
+    /// Bytes of the practice on disk, all in; of all databases of a PostgreSQL server.
+    pub fn bytes_on_disk(&self) -> u64 {
+        let database = self.database.as_ref().and_then(|database| database.pid);
+        process::folder_bytes(&self.data()) + database.map_or(0, process::postgres_bytes)
+    }
+
+    /// `vitae` with this practice's keys, and its database where there is one.
+    pub fn vitae(&self) -> Command {
         let mut command = Command::new(&self.vitae);
         command.env("VITAE_KEYS", self.folder.join("keys"));
+        if let Some(database) = &self.database {
+            command.env("VITAE_DATABASE_URL", &database.url);
+        }
         command
     }
 
@@ -146,8 +195,9 @@ impl Site {
             process::pin(pid, 0)?;
             process::pin(std::process::id(), 1)?;
         }
-        let target = target(address, "/fhir");
-        Ok(Running { child, pid, target, ready_after: at - begin })
+        let target = Target::new(address, "/fhir");
+        let database_pid = self.database.as_ref().and_then(|database| database.pid);
+        Ok(Running { child, pid, database_pid, target, ready_after: at - begin })
     }
 
     /// Asks for a token, and for the next before it is over.
@@ -177,6 +227,8 @@ impl Drop for Site {
 pub struct Running {
     child: Child,
     pub pid: u32,
+    /// First process of the database server, where there is one on this machine.
+    pub database_pid: Option<u32>,
     pub target: Target,
     /// From the start of the program to its line `ready`.
     pub ready_after: Duration,
@@ -209,14 +261,24 @@ impl Drop for Running {
     }
 }
 
-pub fn target_of(bench: &Bench, address: SocketAddr) -> Target {
-    let mut target = target(address, bench.base.trim_end_matches('/'));
-    target.gzip = bench.gzip;
-    target
+/// A folder that no other run of this machine has.
+fn temporary_folder() -> PathBuf {
+    static N: AtomicU32 = AtomicU32::new(0);
+    let n = N.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("vitae-bench-{}-{n}", std::process::id()))
 }
 
-fn target(address: SocketAddr, base: &str) -> Target {
-    Target { address, base: Arc::from(base), credential: Arc::default(), gzip: false }
+/// The port of a PostgreSQL URL; 5432 unless it names one, as host or as parameter.
+fn port_of(url: &str) -> u16 {
+    const DEFAULT: u16 = 5432;
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let in_host = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let in_parameters =
+        parameters.split('&').find_map(|pair| pair.strip_prefix("port=")?.parse().ok());
+    in_host.or(in_parameters).unwrap_or(DEFAULT)
 }
 
 /// Asks for a token now, and for the next before it is over.
@@ -268,4 +330,17 @@ fn beside() -> Result<PathBuf, String> {
         return Ok(path);
     }
     Err(format!("{} is missing: cargo build --release -p vitae, or --vitae FILE", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_of_databases() {
+        assert_eq!(port_of("postgres://u:p@127.0.0.1:5555/db"), 5555);
+        assert_eq!(port_of("postgres://u@localhost/db"), 5432);
+        assert_eq!(port_of("postgres://u@/db?host=%2Frun&port=5600"), 5600);
+        assert_eq!(port_of("nonsense"), 5432);
+    }
 }

@@ -8,13 +8,12 @@ use generate::{HEAVY_INDEX, Options, Practice, PracticeKind};
 use super::Host;
 use crate::cli;
 use crate::client::{Connection, Sending, Target};
+use crate::corpus::{SEED, TODAY};
 use crate::report;
 use crate::server::Site;
 
 /// Requests before those that count.
 const WARM_UP: usize = 5;
-const SEED: u64 = 1;
-const TODAY: (i32, u8, u8) = (2026, 1, 15);
 
 #[derive(Clone, Debug)]
 pub struct Found {

@@ -11,7 +11,7 @@ use fhir::json::Value;
 
 use super::{Host, Meter, Tally};
 use crate::cli::{self, Bench};
-use crate::client::{Connection, Sending, count};
+use crate::client::{Connection, Sending, count_created};
 use crate::corpus::{Bundle, Corpus};
 use crate::report::{self, Run};
 
@@ -140,7 +140,7 @@ pub async fn run(
         n_stored: Cell::new(0),
         n_wanted,
     };
-    let tally = Tally::new();
+    let tally = Tally::new(0);
     tally.inner.borrow_mut().is_open = true;
     let curve = RefCell::new(Curve {
         host,
@@ -162,7 +162,7 @@ pub async fn run(
     Ok(Imported { run, curve: curve.points, n_stored: n_first + queue.n_stored.get() })
 }
 
-async fn post_first(host: &Host, corpus: &Corpus) -> Result<u64, String> {
+pub async fn post_first(host: &Host, corpus: &Corpus) -> Result<u64, String> {
     let mut connection = Connection::new(&host.target);
     let mut n_stored = 0;
     for bundle in &corpus.first {
@@ -179,7 +179,7 @@ async fn post(connection: &mut Connection, bundle: &Bundle) -> Result<u64, Strin
         let text: String = String::from_utf8_lossy(answer.body).chars().take(400).collect();
         return Err(format!("{}: {} {text}", bundle.name, answer.status));
     }
-    Ok(count(answer.body, b"\"status\":\"201") as u64)
+    Ok(count_created(answer.body) as u64)
 }
 
 async fn post_all(

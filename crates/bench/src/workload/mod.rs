@@ -1,12 +1,22 @@
 //! The workloads, and the closed loop that they share.
 
+mod bulk;
 mod chart;
 mod cold_start;
+mod compare;
 mod crud;
+mod everything;
 mod import;
+mod mix;
+mod parity;
 mod payload;
 mod read;
+mod sample;
+mod search;
+mod shapes;
 mod table;
+mod table_rows;
+mod transaction;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -31,6 +41,8 @@ async fn run_local(bench: &Bench) -> Result<(), String> {
     let begin = jiff::Zoned::now().strftime("%Y-%m-%d").to_string();
     let mut results = match &bench.command {
         Command::ColdStart(args) => cold_start::run(&Site::new(bench)?, args)?,
+        Command::Bulk(args) => bulk::run(bench, args).await?,
+        Command::Compare(args) => compare::run(bench, args).await?,
         Command::Table(args) => return table::run(bench, args, &machine, &begin).await,
         command => {
             let mut host = Host::start(bench).await?;
@@ -66,7 +78,7 @@ async fn run_on(bench: &Bench, command: &Command, host: &Host) -> Result<Results
     Ok(match command {
         Command::Crud => vec![("runs", show(&[crud::run(bench, host).await?]))],
         Command::Import(args) => {
-            let corpus = crate::corpus::read(bench.suites.as_deref())?;
+            let corpus = crate::corpus::of(bench, args.resources)?;
             let imported = import::run(bench, host, &corpus, args, |point| {
                 if !bench.json {
                     println!("{}", point.line());
@@ -93,40 +105,87 @@ async fn run_on(bench: &Bench, command: &Command, host: &Host) -> Result<Results
             }
             vec![("chart", found.to_value())]
         }
-        Command::ColdStart(_) | Command::Table(_) => unreachable!("these start servers themselves"),
+        Command::Search(args) => search::run(bench, host, args).await?,
+        Command::Count(args) => search::run_counts(bench, host, args).await?,
+        Command::Transaction(args) => {
+            let mut runs = Vec::new();
+            for n in &args.sweep {
+                runs.push(transaction::run(bench, host, *n).await);
+            }
+            vec![("runs", show(&runs))]
+        }
+        Command::Everything(args) => {
+            let patients = sample::take(&host.target, &[]).await?.patients;
+            let chosen = everything::choose(host, &patients, args).await?;
+            let mut runs = Vec::new();
+            for n in &args.sweep {
+                runs.push(everything::run(bench, host, &chosen, *n).await);
+            }
+            if !bench.json {
+                println!("{}", chosen.line());
+            }
+            vec![
+                ("resources_of_a_patient", report::number(Some(chosen.n_resources))),
+                ("pages_of_a_patient", report::number(Some(chosen.n_pages))),
+                ("runs", show(&runs)),
+            ]
+        }
+        Command::ColdStart(_) | Command::Table(_) | Command::Bulk(_) | Command::Compare(_) => {
+            unreachable!("these start servers themselves")
+        }
     })
 }
 
 /// The server that is measured.
 pub struct Host {
     pub target: Target,
-    pub pid: Option<u32>,
+    /// First processes of the server and of its database, as far as they are known.
+    pub pids: Vec<u32>,
+    pub durability: &'static str,
     started: Option<(Site, Running)>,
 }
 
 impl Host {
     /// The running server of the options, or a new one.
     pub async fn start(bench: &Bench) -> Result<Host, String> {
-        let Some(address) = bench.address else {
+        let Some(base) = &bench.base else {
             let site = Site::new(bench)?;
             let mut host = Host::start_site(site).await?;
             host.target.gzip = bench.gzip;
             return Ok(host);
         };
-        let target = server::target_of(bench, address);
-        match (&bench.token, &bench.client_id, &bench.client_secret) {
-            (Some(token), ..) => target.set_bearer(token),
-            (None, Some(id), Some(secret)) => server::authorize(&target, id, secret).await?,
-            _ => return Err("--address needs --token, or --client-id and --client-secret".into()),
+        let host = Host::running(base, bench.token.as_deref(), &bench.pid, bench.gzip)?;
+        if let (None, Some(id), Some(secret)) =
+            (&bench.token, &bench.client_id, &bench.client_secret)
+        {
+            server::authorize(&host.target, id, secret).await?;
         }
-        Ok(Host { target, pid: bench.pid, started: None })
+        Ok(host)
+    }
+
+    /// A server that runs already.
+    ///
+    /// Errors: the URL is none of plain HTTP.
+    pub fn running(
+        base: &str,
+        token: Option<&str>,
+        pids: &[u32],
+        gzip: bool,
+    ) -> Result<Host, String> {
+        let target = Target { gzip, ..Target::from_url(base)? };
+        if let Some(token) = token.filter(|token| !token.is_empty()) {
+            target.set_bearer(token);
+        }
+        let durability = "as that server is configured";
+        Ok(Host { target, pids: pids.to_vec(), durability, started: None })
     }
 
     pub async fn start_site(site: Site) -> Result<Host, String> {
         let running = site.start()?;
         site.authorize(&running).await?;
-        let (target, pid) = (running.target.clone(), Some(running.pid));
-        Ok(Host { target, pid, started: Some((site, running)) })
+        let target = running.target.clone();
+        let pids = std::iter::once(running.pid).chain(running.database_pid).collect();
+        Ok(Host { target, pids, durability: site.durability(), started: Some((site, running)) })
     }
 
     /// Stops the server if it was started here; the practice stays.
@@ -137,11 +196,12 @@ impl Host {
     }
 
     pub fn cpu_seconds(&self) -> Option<f64> {
-        process::cpu_seconds(self.pid?)
+        process::cpu_seconds(&self.pids)
     }
 
+    /// Memory of the server alone, not of its database.
     pub fn memory(&self) -> Option<process::Memory> {
-        process::memory(self.pid?)
+        process::memory(*self.pids.first()?)
     }
 }
 
@@ -159,11 +219,24 @@ struct Counts {
     n_errors: u64,
     error: Option<String>,
     latencies_us: Vec<u32>,
+    /// The same by kind of request, where a workload has several.
+    kinds: Vec<KindCounts>,
+}
+
+/// What one kind of request came to.
+#[derive(Clone, Debug, Default)]
+pub struct KindCounts {
+    /// Of answers, in microseconds.
+    pub latencies_us: Vec<u32>,
+    pub n_errors: u64,
+    /// The first wrong answer.
+    pub error: Option<String>,
 }
 
 impl Tally {
-    fn new() -> Tally {
-        Tally { inner: Rc::new(RefCell::new(Counts::default())) }
+    fn new(n_kinds: usize) -> Tally {
+        let kinds = vec![KindCounts::default(); n_kinds];
+        Tally { inner: Rc::new(RefCell::new(Counts { kinds, ..Counts::default() })) }
     }
 
     pub fn is_over(&self) -> bool {
@@ -178,6 +251,27 @@ impl Tally {
             let us = u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX);
             counts.latencies_us.push(us);
         }
+    }
+
+    /// [`Tally::done`] for one request of a kind.
+    pub fn done_kind(&self, begin: Instant, kind_idx: usize) {
+        self.done(begin, 1);
+        let mut counts = self.inner.borrow_mut();
+        if counts.is_open
+            && let Some(us) = counts.latencies_us.last().copied()
+            && let Some(kind) = counts.kinds.get_mut(kind_idx)
+        {
+            kind.latencies_us.push(us);
+        }
+    }
+
+    /// [`Tally::error`] for a request of a kind.
+    pub fn error_kind(&self, text: String, kind_idx: usize) {
+        if let Some(kind) = self.inner.borrow_mut().kinds.get_mut(kind_idx) {
+            kind.n_errors += 1;
+            kind.error.get_or_insert_with(|| text.clone());
+        }
+        self.error(text);
     }
 
     /// A wrong answer, or none.
@@ -243,7 +337,22 @@ pub async fn closed_loop<F>(
 where
     F: Future<Output = ()> + 'static,
 {
-    let tally = Tally::new();
+    closed_loop_of_kinds(bench, host, workload, connections, 0, one).await.0
+}
+
+/// [`closed_loop`] over `n_kinds` kinds of requests: also what each came to.
+pub async fn closed_loop_of_kinds<F>(
+    bench: &Bench,
+    host: &Host,
+    workload: &str,
+    connections: usize,
+    n_kinds: usize,
+    one: impl Fn(usize, Tally) -> F,
+) -> (Run, Vec<KindCounts>)
+where
+    F: Future<Output = ()> + 'static,
+{
+    let tally = Tally::new(n_kinds);
     let loops: Vec<_> =
         (0..connections).map(|n| tokio::task::spawn_local(one(n, tally.clone()))).collect();
     tokio::time::sleep(Duration::from_secs_f64(bench.warm_up)).await;
@@ -255,5 +364,6 @@ where
         // A loop that panicked has said so already.
         let _ = each.await;
     }
-    run
+    let kinds = std::mem::take(&mut tally.inner.borrow_mut().kinds);
+    (run, kinds)
 }

@@ -40,6 +40,11 @@ enum Part {
     Changed,
 }
 
+/// W5: a transaction that creates a Patient and an Observation that refers to it.
+pub fn transaction() -> Template {
+    Template::parse(include_str!("../../payloads/transaction.json"))
+}
+
 /// The templates in the order of [`TYPES`].
 pub fn templates() -> Vec<Template> {
     TEXTS.iter().map(|text| Template::parse(text)).collect()
@@ -96,6 +101,22 @@ impl Template {
 mod tests {
     use super::*;
     use fhir::json::Doc;
+
+    #[test]
+    fn the_transaction_creates_two_good_resources() {
+        let mut json = Vec::new();
+        transaction().write(&mut json, &[], None, "123", "25");
+        let doc = Doc::parse(json).unwrap();
+        let resources: Vec<_> =
+            doc.root().list("entry").filter_map(|entry| entry.get("resource")).collect();
+        assert_eq!(resources.len(), 2);
+        for resource in resources {
+            let resource = Doc::parse(resource.raw()).unwrap();
+            let issues = fhir::check::check_resource(resource.root());
+            assert!(issues.is_empty(), "{issues:?}");
+        }
+        assert_eq!(doc.text().matches("tx-123").count(), 2);
+    }
 
     #[test]
     fn payloads_are_good_resources_of_the_size_of_the_workload() {

@@ -8,6 +8,7 @@ use fhir::json::Doc;
 use super::{Host, Tally, closed_loop};
 use crate::cli::Bench;
 use crate::client::{Connection, Sending};
+use crate::random::Random;
 use crate::report::Run;
 
 /// Types whose resources are read, as far as there are any.
@@ -65,9 +66,9 @@ pub async fn run(
         let mut connection = Connection::new(&target);
         let paths = Rc::clone(&paths);
         async move {
-            let mut random = n as u64 + 1;
+            let mut random = Random::new(n as u64 + 1);
             while !tally.is_over() {
-                let path = &paths[(next_random(&mut random) % paths.len() as u64) as usize];
+                let path = &paths[random.below(paths.len())];
                 let begin = Instant::now();
                 match connection.send("GET", path, Sending::default()).await {
                     Ok(answer) if answer.status == 200 => tally.done(begin, 1),
@@ -81,13 +82,4 @@ pub async fn run(
         }
     };
     Ok(closed_loop(bench, host, "W6 read", connections, one).await)
-}
-
-/// SplitMix64: the same reads in the same order in every run.
-fn next_random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
