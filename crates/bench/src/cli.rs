@@ -113,7 +113,7 @@ pub enum Command {
     /// Two servers side by side: the same workloads in windows that take turns, as ratios, after a
     /// gate that shows that both hold and answer the same.
     #[command(
-        after_help = "Examples:\n  vitae bench compare --base http://127.0.0.1:8080/fhir --token T \
+        after_help = "Example:\n  vitae bench compare --base http://127.0.0.1:8080/fhir --token T \
         --other-base http://127.0.0.1:9090/fhir --other-token U --pid 12 --other-pid 34,56\n  \
         vitae bench compare --data practice --other-base http://127.0.0.1:9090/fhir --other-token U \
         --load 50"
