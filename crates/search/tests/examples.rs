@@ -120,6 +120,49 @@ fn query(rt: ResourceType, name: String, value: String) -> Query {
         .unwrap_or_else(|issues| panic!("{rt} {pair:?}: {issues:?}"))
 }
 
+/// What lets the parser ask for the components alone.
+#[test]
+fn a_composite_of_the_whole_resource_has_the_values_of_its_components() {
+    let mut n_composites = 0;
+    each_example("a_composite_of_the_whole_resource", |name, rt, doc| {
+        let values = index(rt, doc.root(), BASE);
+        for (id, param) in params::of(rt) {
+            let is_whole = param.kind == SearchKind::Composite && param.expression == rt.name();
+            // `value-string` looks in more places than `code-value-string` does.
+            if !is_whole || param.code == "code-value-string" {
+                continue;
+            }
+            let of = |id: ParamId| {
+                values.iter().filter(move |v| v.param == id && is_kept(&v.value)).map(|v| &v.value)
+            };
+            let components: Vec<Vec<&IndexValue>> = param
+                .components
+                .iter()
+                .map(|(code, _)| of(params::find(rt, code).expect("its parameter").0).collect())
+                .collect();
+            let composites: Vec<&IndexValue> =
+                values.iter().filter(|v| v.param == id).map(|v| &v.value).collect();
+            let mut parts = Vec::new();
+            for composite in &composites {
+                if let IndexValue::Composite(own) = composite {
+                    parts.push(own);
+                }
+            }
+            if components.iter().any(Vec::is_empty) {
+                assert!(parts.is_empty(), "{name} {}", param.code);
+                continue;
+            }
+            n_composites += 1;
+            assert_eq!(parts.len(), 1, "{name} {}", param.code);
+            for (own, alone) in parts[0].iter().zip(&components) {
+                let own: Vec<&IndexValue> = own.iter().filter(|v| is_kept(v)).collect();
+                assert_eq!(own, *alone, "{name} {}", param.code);
+            }
+        }
+    });
+    assert!(n_composites == 0 || n_composites > 20, "{n_composites}");
+}
+
 #[test]
 fn a_search_for_an_indexed_value_finds_the_resource() {
     let mut found = BTreeSet::<ParamId>::new();

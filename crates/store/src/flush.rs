@@ -17,8 +17,9 @@ use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
 use crate::posting;
 use crate::store::Shared;
 use crate::types::{ChangeKind, Rid};
+use crate::view::{index_body, left_out_of_pack};
 use crate::writer::references;
-use fhir_tables::ResourceType;
+use fhir_tables::{ResourceType, SearchKind};
 use search::value::{Indexed, ParamId};
 
 /// Keys written with a commit, at least, while a generation is being written.
@@ -60,6 +61,7 @@ impl Flusher {
         let mut deaths = Vec::new();
         let mut last_deletion = 0;
         let mut firsts = Firsts::default();
+        let mut bodies = crate::body::Reader::new(shared.dictionaries.clone());
         connection.log(flushed, |row| {
             if row.prev > 0 {
                 deaths.push((row.rid, row.prev));
@@ -69,7 +71,11 @@ impl Flusher {
                 active.add(row.rid, Keys::of_deletion(row.rt).iter());
                 return Ok(());
             }
-            let values = shared.unpack(row.packed)?;
+            let mut values = shared.unpack(row.packed)?;
+            if has_composites(row.rt) {
+                let version = connection.version(row.rid, &mut bodies)?;
+                values.extend(left_out_of_pack(index_body(row.rt, version.body)?));
+            }
             let keys = Keys::of(row.rt, &values, &mut |text| shared.systems.number(text));
             active.add(row.rid, keys.iter());
             let (numbers, open) = firsts.numbers(connection, row.rid, row.rt, row.id, &values)?;
@@ -192,6 +198,11 @@ impl Flusher {
         });
         self.active_from = next;
     }
+}
+
+/// Whether resources of a type have keys that only their bodies tell.
+fn has_composites(rt: ResourceType) -> bool {
+    search::params::of(rt).any(|(_, param)| param.kind == SearchKind::Composite)
 }
 
 /// First versions of resources, remembered while a generation is gathered again.

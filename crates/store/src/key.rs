@@ -11,6 +11,8 @@
 //! | `D` | param, level, day | with a date inside one UTC day |
 //! | `L`, `E` | param, level, day | with a longer interval that begins (`L`), ends (`E`) on the day |
 //! | `N` | param, level, bucket | with a number of the bucket |
+//! | `M` | param, code, 0, system, `N`, level, bucket | with a composite of token and number |
+//! | `M` | param, code, 0, system, `K`, code, 0, system | with a composite of two tokens |
 //! | `G` | param, normalized text | with the string |
 //! | `U` | param, text | with the URI |
 //! | `R` | type, id, 0, param | that refer to the resource; param 0xFFFF: by no search parameter |
@@ -224,6 +226,15 @@ pub fn with_system(family: u8, p: ParamId, t: &str, system: u32) -> Vec<u8> {
     key
 }
 
+/// Below the key of a composite's first token: its second one.
+pub fn pair(prefix: &[u8], code: &str, system: u32) -> Vec<u8> {
+    let mut key = prefix.to_vec();
+    key.extend_from_slice(text(code).bytes);
+    key.push(0);
+    key.extend_from_slice(&system.to_be_bytes());
+    key
+}
+
 pub fn system(p: ParamId, system: u32) -> Vec<u8> {
     let mut key = param(b'S', p);
     key.extend_from_slice(&system.to_be_bytes());
@@ -284,10 +295,9 @@ impl Keys {
         self.bytes.extend_from_slice(key);
     }
 
-    fn push_levels(&mut self, family: u8, p: ParamId, ladder: Ladder, fine: u32) {
-        let prefix = param(family, p);
+    fn push_levels(&mut self, prefix: &[u8], ladder: Ladder, fine: u32) {
         for level in 0..=ladder.top {
-            self.push(&leveled(&prefix, level, ladder.at(level, fine)));
+            self.push(&leveled(prefix, level, ladder.at(level, fine)));
         }
     }
 
@@ -306,15 +316,15 @@ impl Keys {
             IndexValue::Date { lo, hi } => {
                 let (first, last) = (day(*lo), day(*hi));
                 if first == last {
-                    self.push_levels(b'D', p, DAYS, fine_day(first));
+                    self.push_levels(&param(b'D', p), DAYS, fine_day(first));
                 } else {
-                    self.push_levels(b'L', p, DAYS, fine_day(first));
-                    self.push_levels(b'E', p, DAYS, fine_day(last));
+                    self.push_levels(&param(b'L', p), DAYS, fine_day(first));
+                    self.push_levels(&param(b'E', p), DAYS, fine_day(last));
                 }
             }
-            IndexValue::Number(n) => self.push_levels(b'N', p, BUCKETS, bucket(*n)),
+            IndexValue::Number(n) => self.push_levels(&param(b'N', p), BUCKETS, bucket(*n)),
             IndexValue::Quantity { value, .. } => {
-                self.push_levels(b'N', p, BUCKETS, bucket(*value));
+                self.push_levels(&param(b'N', p), BUCKETS, bucket(*value));
             }
             IndexValue::Reference { ty, id } => self.push(&reference(*ty, id, p)),
             IndexValue::Url(t) => self.push(&with_text(b'V', p, t)),
@@ -323,7 +333,36 @@ impl Keys {
                 self.push(&with_system(b'I', p, value, s));
             }
             IndexValue::Uri(t) => self.push(&with_text(b'U', p, t)),
-            IndexValue::TokenText(_) | IndexValue::OfType { .. } | IndexValue::Composite(_) => {}
+            IndexValue::Composite(parts) => self.push_composite(p, parts, &mut number_of),
+            IndexValue::TokenText(_) | IndexValue::OfType { .. } => {}
+        }
+    }
+
+    /// Composites that begin with a token and end with a quantity, a number or another token.
+    fn push_composite(
+        &mut self,
+        p: ParamId,
+        parts: &[Vec<IndexValue>],
+        number_of: &mut impl FnMut(&Option<String>) -> u32,
+    ) {
+        let [first, second] = parts else { return };
+        for first in first {
+            let IndexValue::Token { system, code } = first else { continue };
+            let code = code.as_deref().unwrap_or("");
+            let prefix = with_system(b'M', p, code, number_of(system));
+            for second in second {
+                let of = |family: u8| [&prefix[..], &[family]].concat();
+                match second {
+                    IndexValue::Number(n) | IndexValue::Quantity { value: n, .. } => {
+                        self.push_levels(&of(b'N'), BUCKETS, bucket(*n));
+                    }
+                    IndexValue::Token { system, code } => {
+                        let code = code.as_deref().unwrap_or("");
+                        self.push(&pair(&of(b'K'), code, number_of(system)));
+                    }
+                    _ => {}
+                }
+            }
         }
     }
 

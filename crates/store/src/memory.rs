@@ -158,6 +158,17 @@ impl Generation {
         }
     }
 
+    /// The first key from `from` up to but not including `to`.
+    pub fn first_key(&self, from: &[u8], to: Option<&[u8]>) -> Option<Vec<u8>> {
+        let end = to.map_or(Bound::Unbounded, Bound::Excluded);
+        // An empty range is none: BTreeMap takes it for a mistake.
+        if to.is_some_and(|to| to <= from) {
+            return None;
+        }
+        let lists = self.read();
+        lists.range::<[u8], _>((Bound::Included(from), end)).next().map(|(key, _)| key.to_vec())
+    }
+
     /// The next keys behind `after` with their versions, at most `n`. For writing to disk.
     pub fn next(&self, after: Option<&[u8]>, n: usize) -> Vec<(Box<[u8]>, Vec<Rid>)> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);

@@ -98,6 +98,82 @@ fn positive(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
 }
 
 fn composite(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
+    let mut all = Cand::default();
+    for operand in &c.operands {
+        match pair(view, c.param, operand)? {
+            Some(found) => all.or(found),
+            None => return implied(view, rt, c),
+        }
+    }
+    Ok(all)
+}
+
+/// A composite of a token and a number or another token, which stand together in keys; `None` for
+/// others, and for quantities with a unit.
+fn pair(view: &View<'_>, p: ParamId, operand: &Operand) -> Result<Option<Cand>> {
+    let Operand::Composite(parts) = operand else { return Ok(None) };
+    let [Operand::Token { system, code: Some(code) }, second] = &parts[..] else {
+        return Ok(None);
+    };
+    let is_bare = match second {
+        Operand::Number { .. } | Operand::Token { code: Some(_), .. } => true,
+        Operand::Quantity { system, code, .. } => system.is_none() && code.is_none(),
+        _ => false,
+    };
+    if !is_bare {
+        return Ok(None);
+    }
+    let mut all = Cand::default();
+    for first in systems(view, system, &key::with_text(b'M', p, code))? {
+        match second {
+            Operand::Number { prefix, value, lo, hi }
+            | Operand::Quantity { prefix, value, lo, hi, .. } => {
+                let below = [&first[..], b"N"].concat();
+                all.or(number_below(view, &below, *prefix, *value, *lo, *hi)?);
+            }
+            Operand::Token { system, code: Some(code) } => {
+                let below = [&first[..], b"K", key::text(code).bytes].concat();
+                for whole in systems(view, system, &below)? {
+                    all.or(Cand::sure(view.fetch(&whole)?));
+                }
+            }
+            _ => {}
+        }
+        let is_cut = |text: &str| key::text(text).cut;
+        let second_is_cut =
+            matches!(second, Operand::Token { code: Some(code), .. } if is_cut(code));
+        if is_cut(code) || second_is_cut {
+            all.maybe |= std::mem::take(&mut all.sure);
+        }
+    }
+    Ok(Some(all))
+}
+
+/// The keys `prefix`, 0, system for the systems that are asked for and exist.
+fn systems(view: &View<'_>, system: &SystemMatch, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let with = |number: u32| [prefix, &[0], &number.to_be_bytes()].concat();
+    match system {
+        SystemMatch::Absent => Ok(vec![with(0)]),
+        SystemMatch::Is(s) => Ok(view.shared.systems.find(s).map(with).into_iter().collect()),
+        SystemMatch::Any => {
+            let mut found = Vec::new();
+            let end = key::after_prefix(&[prefix, &[0]].concat());
+            let mut from = with(0);
+            while let Some(next) = view.first_key(&from, end.as_deref())? {
+                let Some(number) = next.get(prefix.len() + 1..prefix.len() + 5) else { break };
+                found.push([prefix, &[0], number].concat());
+                let Some(behind) = found.last().and_then(|key| key::after_prefix(key)) else {
+                    break;
+                };
+                from = behind;
+            }
+            Ok(found)
+        }
+    }
+}
+
+/// What the components of a composite ask for, each on its own.
+fn implied(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
     let mut all = has(view, c.param)?;
     for implied in &c.implied {
         let found = positive(view, rt, implied)?;
@@ -229,7 +305,7 @@ fn filter_op(view: &View<'_>, p: ParamId, op: FilterOp, operand: &Operand) -> Re
         (FilterOp::Same, Operand::Uri(uri)) => exact_text(view, b'U', p, uri),
         (FilterOp::Same, Operand::Number { value, .. } | Operand::Quantity { value, .. }) => {
             let at = key::bucket(*value);
-            Ok(Cand::maybe(buckets(view, p, at, at)?))
+            Ok(Cand::maybe(leveled(view, &key::param(b'N', p), key::BUCKETS, at, at)?))
         }
         (FilterOp::Same | FilterOp::Covers, Operand::Date { lo, hi, .. }) => {
             let found = Days { view, p, rt: None }.find(Prefix::Ap, *lo, *hi)?;
@@ -291,11 +367,6 @@ fn string(view: &View<'_>, p: ParamId, modifier: Modifier, text: &str) -> Result
     }
 }
 
-/// Numbers of the buckets from `from` to `to`, both inclusive.
-fn buckets(view: &View<'_>, p: ParamId, from: u32, to: u32) -> Result<RoaringBitmap> {
-    leveled(view, &key::param(b'N', p), key::BUCKETS, from, to)
-}
-
 /// From this level on, lists are long and few: they are fetched one by one, so that they are kept.
 const LEVEL_KEPT_FROM: u8 = 2;
 /// More coarse keys than this are scanned as one range, but for those where most values lie.
@@ -352,9 +423,24 @@ fn number(
     lo: f64,
     hi: f64,
 ) -> Result<Cand> {
+    match prefix {
+        Prefix::Ne => Ok(Cand::maybe(has(view, p)?)),
+        _ => number_below(view, &key::param(b'N', p), prefix, value, lo, hi),
+    }
+}
+
+/// As [`number`] for the buckets below a key; `ne` is everything there.
+fn number_below(
+    view: &View<'_>,
+    below_key: &[u8],
+    prefix: Prefix,
+    value: f64,
+    lo: f64,
+    hi: f64,
+) -> Result<Cand> {
     const LAST: u32 = 0x00FF_FFFF;
     let at = key::bucket(value);
-    let range = |from, to| buckets(view, p, from, to);
+    let range = |from: u32, to: u32| leveled(view, below_key, key::BUCKETS, from, to);
     let within = || -> Result<Cand> {
         let (first, last) = (key::bucket(lo), key::bucket(hi));
         let sure =
@@ -373,7 +459,7 @@ fn number(
     };
     match prefix {
         Prefix::Eq | Prefix::Ap => within(),
-        Prefix::Ne => Ok(Cand::maybe(has(view, p)?)),
+        Prefix::Ne => Ok(Cand::maybe(range(0, LAST)?)),
         Prefix::Gt | Prefix::Sa => above(),
         Prefix::Lt | Prefix::Eb => below(),
         // As matched: the bounds of the precision do not count (search.html#number).

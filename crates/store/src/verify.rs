@@ -183,8 +183,9 @@ fn one_body(
 ) -> Result<()> {
     let view = check.view;
     let version = &stored.head;
-    let kept = view.shared.unpack(stored.packed)?;
+    let mut kept = view.shared.unpack(stored.packed)?;
     let fresh = crate::view::index_body(version.rt, body)?;
+    kept.extend(crate::view::left_out_of_pack(fresh.clone()));
     let number = |text: &str| view.shared.systems.find(text).unwrap_or(u32::MAX);
     let keys_of = |values: &[search::value::Indexed]| {
         let keys = Keys::of(version.rt, values, &mut |text| number(text));

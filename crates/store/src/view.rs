@@ -73,6 +73,17 @@ impl View<'_> {
         Ok(bitmap)
     }
 
+    /// The first key from `from` up to but not including `to`.
+    pub fn first_key(&self, from: &[u8], to: Option<&[u8]>) -> Result<Option<Vec<u8>>> {
+        let mut first = None;
+        self.connection.posting_range(from, to, Order::Forward, |key, _, _| {
+            first = Some(key.to_vec());
+            Ok(false)
+        })?;
+        let in_memory = self.generations.iter().filter_map(|g| g.first_key(from, to));
+        Ok(first.into_iter().chain(in_memory).min())
+    }
+
     /// Versions under all keys that begin with `prefix`. Those out of bounds may be left out.
     pub fn fetch_prefix(&self, prefix: &[u8]) -> Result<RoaringBitmap> {
         let name = lists::under(prefix);
@@ -330,6 +341,11 @@ impl View<'_> {
         let rids = self.fetch_range(&from, to.as_deref(), |_| true)?;
         self.visible(rids)
     }
+}
+
+/// What has keys but does not stand with a version: composites. From the values of its body.
+pub(crate) fn left_out_of_pack(values: Vec<Indexed>) -> impl Iterator<Item = Indexed> {
+    values.into_iter().filter(|v| matches!(v.value, search::value::IndexValue::Composite(_)))
 }
 
 /// Index values of a stored body.

@@ -92,7 +92,33 @@ pub(super) fn read(
         Some(text) => read_modifier(full, param, text)?,
     };
     let criterion = read_criterion(full, id, param, modifier, value, reading)?;
-    Ok(Node::Criterion(criterion))
+    Ok(of_whole_resource(param, &criterion).unwrap_or(Node::Criterion(criterion)))
+}
+
+/// A composite whose components are looked for in the whole resource, not in one of many parts of
+/// it, asks no more than its components do, each of the parameter that it repeats.
+fn of_whole_resource(param: &SearchParam, criterion: &Criterion) -> Option<Node> {
+    let is_whole = param.kind == SearchKind::Composite
+        && criterion.modifier == Modifier::None
+        && param.expression == param.base.name()
+        && criterion.implied.len() == param.components.len()
+        // `value-string` looks in more places than `code-value-string` does.
+        && criterion.implied.iter().all(|c| c.kind != SearchKind::String);
+    if !is_whole {
+        return None;
+    }
+    let one = |i: usize| {
+        let of = |component: &Criterion| {
+            let operands = component.operands.get(i).cloned().into_iter().collect();
+            Node::Criterion(Criterion { operands, ..component.clone() })
+        };
+        Node::And(criterion.implied.iter().map(of).collect())
+    };
+    let mut alternatives: Vec<Node> = (0..criterion.operands.len()).map(one).collect();
+    match alternatives.len() {
+        1 => alternatives.pop(),
+        _ => Some(Node::Or(alternatives)),
+    }
 }
 
 /// Counts one condition behind `links` references.
