@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::body;
 use crate::column;
-use crate::disk::{Connection, sqlite};
+use crate::disk::{Connection, LogRow, sqlite};
 use crate::error::{Error, Result};
 use crate::key::{self, Keys};
 use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
@@ -61,7 +62,7 @@ impl Flusher {
         let mut deaths = Vec::new();
         let mut last_deletion = 0;
         let mut firsts = Firsts::default();
-        let mut bodies = crate::body::Reader::new(shared.dictionaries.clone());
+        let mut bodies = body::Reader::new(shared.dictionaries.clone());
         connection.log(flushed, |row| {
             if row.prev > 0 {
                 deaths.push((row.rid, row.prev));
@@ -72,10 +73,9 @@ impl Flusher {
                 return Ok(());
             }
             let mut values = shared.unpack(row.packed)?;
-            if has_composites(row.rt) {
-                let version = connection.version(row.rid, &mut bodies)?;
-                values.extend(left_out_of_pack(index_body(row.rt, version.body)?));
-            }
+            values.extend(left_out(&row, || {
+                connection.body(row.kind, row.dictionary, row.size, row.body, &mut bodies)
+            })?);
             let keys = Keys::of(row.rt, &values, &mut |text| shared.systems.number(text));
             active.add(row.rid, keys.iter());
             let (numbers, open) = firsts.numbers(connection, row.rid, row.rt, row.id, &values)?;
@@ -200,9 +200,14 @@ impl Flusher {
     }
 }
 
-/// Whether resources of a type have keys that only their bodies tell.
-fn has_composites(rt: ResourceType) -> bool {
-    search::params::of(rt).any(|(_, param)| param.kind == SearchKind::Composite)
+/// Values with keys that do not stand with a version: its body tells them.
+pub fn left_out(row: &LogRow<'_>, body: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<Indexed>> {
+    let has_composites =
+        search::params::of(row.rt).any(|(_, param)| param.kind == SearchKind::Composite);
+    if !has_composites || row.kind == ChangeKind::Delete {
+        return Ok(Vec::new());
+    }
+    Ok(left_out_of_pack(index_body(row.rt, body()?)?).collect())
 }
 
 /// First versions of resources, remembered while a generation is gathered again.

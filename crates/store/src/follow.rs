@@ -15,10 +15,11 @@ use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
 use search::value::Indexed;
 
+use crate::body;
 use crate::column;
 use crate::disk::postgres::{Connection, Head, Place};
 use crate::error::{Error, Kind, Result};
-use crate::flush::{Firsts, dead_chunk, longer};
+use crate::flush::{Firsts, dead_chunk, left_out, longer};
 use crate::key::{self, Keys};
 use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
 use crate::posting;
@@ -213,11 +214,15 @@ fn gather(
     let mut changes = Changes::default();
     let mut firsts = Firsts::default();
     let mut news: Vec<News> = Vec::new();
+    let mut bodies = body::Reader::new(shared.dictionaries.clone());
     database.log_upto(after, upto, |row| {
-        let values = match row.kind {
+        let mut values = match row.kind {
             ChangeKind::Delete => Vec::new(),
             _ => unpack(shared, database, row.packed)?,
         };
+        values.extend(left_out(&row, || {
+            database.body(row.kind, row.dictionary, row.size, row.body, &mut bodies)
+        })?);
         let (rid, rt, kind, prev, at_ms) = (row.rid, row.rt, row.kind, row.prev, row.at_ms);
         news.push(News { rid, rt, id: row.id.to_owned(), kind, prev, at_ms, values });
         if news.len() >= VERSIONS_PER_STEP {

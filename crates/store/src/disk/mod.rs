@@ -64,6 +64,9 @@ pub struct LogRow<'r> {
     pub prev: Rid,
     pub at_ms: i64,
     pub packed: &'r [u8],
+    pub dictionary: u32,
+    pub size: usize,
+    pub body: &'r [u8],
 }
 
 /// One line of `ident`, and whether the version that it names says the same of itself.

@@ -496,7 +496,8 @@ impl Connection {
     /// Versions above `after`, in commit order.
     pub fn log(&self, after: Rid, mut each: impl FnMut(LogRow<'_>) -> Result<()>) -> Result<()> {
         let mut statement = self.0.prepare(
-            "SELECT rid, rt, kind, prev, at, packed, id FROM version WHERE rid > ?1 ORDER BY rid",
+            "SELECT rid, rt, kind, prev, at, packed, id, dictionary, size, body
+             FROM version WHERE rid > ?1 ORDER BY rid",
         )?;
         let mut rows = statement.query([after])?;
         while let Some(row) = rows.next()? {
@@ -508,6 +509,9 @@ impl Connection {
                 at_ms: row.get(4)?,
                 packed: bytes_of(row, 5)?,
                 id: row.get_ref(6)?.as_str().map_err(|_| Error::corrupt("an id"))?,
+                dictionary: row.get(7)?,
+                size: size_of(row, 8)?,
+                body: bytes_of(row, 9)?,
             })?;
         }
         Ok(())

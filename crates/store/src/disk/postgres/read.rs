@@ -642,8 +642,8 @@ impl Connection {
         let mut after = i64::from(after);
         loop {
             let rows = self.query(
-                "SELECT rid, rt, kind, prev, at, packed, id FROM vitae.version
-                 WHERE practice = $1 AND rid > $2 AND rid <= $3 ORDER BY rid LIMIT $4",
+                "SELECT rid, rt, kind, prev, at, packed, id, dictionary, size, body
+                 FROM vitae.version WHERE practice = $1 AND rid > $2 AND rid <= $3 ORDER BY rid LIMIT $4",
                 &[&self.practice(), &after, &i64::from(upto), &PART_ROWS],
             )?;
             for row in &rows {
@@ -655,6 +655,9 @@ impl Connection {
                     at_ms: row.try_get(4).map_err(failure)?,
                     packed: bytes_of(row, 5)?,
                     id: text_of(row, 6)?,
+                    dictionary: dictionary_of(row, 7)?,
+                    size: number(row, 8)?,
+                    body: bytes_of(row, 9)?,
                 })?;
             }
             match rows.last() {
