@@ -173,10 +173,20 @@ pub fn cluster(test: &str) -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
     match CLUSTER.get_or_init(Cluster::start) {
         Ok(cluster) => Some(cluster),
-        Err(why) => {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: {why}");
-            eprintln!("{test} skipped: {why}");
-            None
-        }
+        Err(why) => skipped(test, why),
     }
+}
+
+/// A server for one test alone, which may make it fail.
+pub fn own_cluster(test: &str) -> Option<Cluster> {
+    match Cluster::start() {
+        Ok(cluster) => Some(cluster),
+        Err(why) => skipped(test, &why),
+    }
+}
+
+fn skipped<T>(test: &str, why: &str) -> Option<T> {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: {why}");
+    eprintln!("{test} skipped: {why}");
+    None
 }

@@ -37,11 +37,11 @@ pub use error::{Error, Kind, Result};
 pub use export::Exported;
 pub use items::{Change, Expected, Items};
 pub use operator::AuditLog;
-pub use record::{Config, Record};
+pub use record::{Config, DatabaseConfig, Record};
 pub use request::{
     Handling, HistoryOf, ImportOptions, Operation, PatchBody, Request, Response, Return, Summary,
     Unless, View,
 };
 pub use route::{Headers, Payload, parse_etag, parse_prefer, parse_query, percent_encode, route};
-pub use store::{BackupInfo, DataKey, Finding, Verified};
+pub use store::{BackupInfo, DataKey, Database, Finding, Verified};
 pub use world::{FixedWorld, SystemWorld, World};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use store::{DataKey, ItemOp, Store, WriteSet};
+use store::{DataKey, Database, ItemOp, Store, WriteSet};
 
 use crate::audit::{self, Event};
 use crate::ctx::{Actor, Ctx};
@@ -20,6 +20,16 @@ pub struct Config {
     pub folder: PathBuf,
     pub key: DataKey,
     /// `http://host/fhir`, no slash at the end: names this server in links.
+    pub base_url: String,
+    pub world: Arc<dyn World>,
+}
+
+/// A record in a PostgreSQL database, which several processes may have open.
+pub struct DatabaseConfig {
+    pub database: Database,
+    /// Names the practice in the database.
+    pub practice: String,
+    /// As in [`Config`].
     pub base_url: String,
     pub world: Arc<dyn World>,
 }
@@ -59,7 +69,29 @@ impl Record {
         let world = config.world.clone();
         let clock = Arc::new(move || world.now_ms());
         let store = Store::create(&config.folder, &config.key, clock)?;
-        Record::over(store, config)
+        Record::over(store, &config.base_url, config.world)
+    }
+
+    /// Makes an empty record in a database that holds none of this practice.
+    pub fn create_at(config: DatabaseConfig) -> Result<Record> {
+        let world = config.world.clone();
+        let clock = Arc::new(move || world.now_ms());
+        let store = Store::create_at(&config.database, &config.practice, clock)?;
+        Record::over(store, &config.base_url, config.world)
+    }
+
+    /// Opens the record of a practice in a database.
+    pub fn open_at(config: DatabaseConfig) -> Result<Record> {
+        let world = config.world.clone();
+        let clock = Arc::new(move || world.now_ms());
+        let store = Store::open_at(&config.database, &config.practice, clock)?;
+        Record::over(store, &config.base_url, config.world)
+    }
+
+    /// Whether reading waits for a server elsewhere, so that it must not be done where others are
+    /// kept waiting.
+    pub fn waits(&self) -> bool {
+        self.inner.store.is_shared()
     }
 
     /// Opens the record in a folder.
@@ -67,13 +99,13 @@ impl Record {
         let world = config.world.clone();
         let clock = Arc::new(move || world.now_ms());
         let store = Store::open(&config.folder, &config.key, clock)?;
-        Record::over(store, config)
+        Record::over(store, &config.base_url, config.world)
     }
 
-    fn over(store: Store, config: Config) -> Result<Record> {
-        let page_key = page_key(&store, config.world.as_ref())?;
-        let base_url = config.base_url.trim_end_matches('/').to_owned();
-        let (world, ids) = (config.world, Ids::new());
+    fn over(store: Store, base_url: &str, world: Arc<dyn World>) -> Result<Record> {
+        let page_key = page_key(&store, world.as_ref())?;
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        let ids = Ids::new();
         Ok(Record { inner: Arc::new(Inner { store, base_url, world, ids, page_key }) })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use case_kit::postgres::{Cluster, EndSessions, Stop, cluster};
+use case_kit::postgres::{Cluster, EndSessions, Stop, cluster, own_cluster};
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
 use search::query::{Query, Total};
@@ -256,7 +256,8 @@ fn fail(cluster: &Cluster, cycle: u32, name: &str) {
 #[test]
 fn what_was_acknowledged_is_there_once_whatever_happens_to_the_server() {
     let test = "what_was_acknowledged_is_there_once_whatever_happens_to_the_server";
-    let Some(cluster) = cluster(test) else { return };
+    let Some(cluster) = own_cluster(test) else { return };
+    let cluster = &cluster;
     let cycles = std::env::var("VITAE_KILL_CYCLES").ok().and_then(|n| n.parse().ok());
     let (a, name) = create(cluster);
     let b = open(cluster, &name);

@@ -15,11 +15,25 @@ fn every_case_gives_what_it_says() {
     case_kit::run(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases"), run);
 }
 
-/// Stores `given`, sends the requests, and renders responses and checks in the order of blocks.
+#[test]
+fn every_case_gives_the_same_on_postgresql() {
+    let Some(cluster) = case_kit::postgres::cluster("every_case_gives_the_same_on_postgresql")
+    else {
+        return;
+    };
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    case_kit::run(&cases, |case| run_on(&TestRecord::on(cluster), case));
+}
+
+/// As [`run_on`] in a folder.
 fn run(case: &Case) -> Vec<String> {
-    let test = TestRecord::new();
+    run_on(&TestRecord::new(), case)
+}
+
+/// Stores `given`, sends the requests, and renders responses and checks in the order of blocks.
+fn run_on(test: &TestRecord, case: &Case) -> Vec<String> {
     for given in case.texts(BlockRole::Given) {
-        store_given(&test, given);
+        store_given(test, given);
     }
     let mut actual = Vec::new();
     let (mut last, mut last_bundle) = (String::new(), String::new());
@@ -28,13 +42,13 @@ fn run(case: &Case) -> Vec<String> {
             BlockRole::Given => {}
             BlockRole::When => {
                 test.world.tick();
-                last = send(&test, &block.text, &last_bundle);
+                last = send(test, &block.text, &last_bundle);
                 if last.contains("\"link\":") {
                     last_bundle = last.clone();
                 }
             }
             BlockRole::Then => actual.push(masked(&last)),
-            BlockRole::Check => actual.push(checks(&test, &block.text)),
+            BlockRole::Check => actual.push(checks(test, &block.text)),
         }
     }
     actual

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use record::{Config, FixedWorld, Record, World};
+use record::{Config, Database, DatabaseConfig, FixedWorld, Record, World};
 
 /// 2026-01-01T00:00:00Z.
 pub const START_MS: i64 = 1_767_225_600_000;
@@ -54,6 +54,23 @@ impl TestRecord {
         };
         let record = Record::open(config).expect("the same record");
         TestRecord { record, world, folder, key }
+    }
+
+    /// A record in the tests' PostgreSQL server, a practice of its own.
+    pub fn on(cluster: &case_kit::postgres::Cluster) -> TestRecord {
+        let world = Arc::new(TestWorld {
+            now_ms: AtomicI64::new(START_MS),
+            random: FixedWorld::new(START_MS),
+        });
+        let config = DatabaseConfig {
+            database: Database::parse(&cluster.url()).expect("a URL"),
+            practice: cluster.fresh_name(),
+            base_url: BASE_URL.to_owned(),
+            world: world.clone(),
+        };
+        let record = Record::create_at(config).expect("an empty record");
+        let key = store::DataKey::random().expect("random bytes");
+        TestRecord { record, world, folder: PathBuf::new(), key }
     }
 
     pub fn new() -> TestRecord {
