@@ -119,6 +119,10 @@ pub enum Command {
         --load 50"
     )]
     Compare(Compare),
+    /// The same searches, counts, reads and chart at several sizes, and how cost grows.
+    #[command(after_help = "Example:\n  vitae bench scale --sizes 10k,100k,1m,10m --folder sizes \
+        --write docs/performance.md --svg docs/scaling.svg")]
+    Scale(Scale),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -241,4 +245,61 @@ pub enum Workload {
     Everything,
     Crud,
     Transaction,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Scale {
+    /// Resources of each size: `10k`, `1m`, `250000`.
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        value_parser = size,
+        default_value = "10k,100k,1m,10m"
+    )]
+    pub sizes: Vec<u64>,
+    /// Folder of the practices, one per size; kept, and used again by the next run.
+    #[arg(long, value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Requests for the chart page at each size; none with 0.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub chart_requests: usize,
+    /// Put the table between the marks of this Markdown file.
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Draw the curves into this file.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// Most resources of one size.
+const SIZE_MAX: u64 = 1_000_000_000;
+
+/// Reads `10k`, `1m` or a plain number.
+fn size(text: &str) -> Result<u64, String> {
+    let lower = text.to_ascii_lowercase();
+    let (digits, factor) = match (lower.strip_suffix('k'), lower.strip_suffix('m')) {
+        (Some(digits), _) => (digits, 1_000),
+        (_, Some(digits)) => (digits, 1_000_000),
+        _ => (lower.as_str(), 1),
+    };
+    let n = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor));
+    n.filter(|n| (1..=SIZE_MAX).contains(n))
+        .ok_or_else(|| format!("{text} is no size: 1 to {SIZE_MAX}, such as 10k, 1m or 250000"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_suffixes_and_a_limit() {
+        assert_eq!(size("10k"), Ok(10_000));
+        assert_eq!(size("1M"), Ok(1_000_000));
+        assert_eq!(size("250000"), Ok(250_000));
+        assert_eq!(size("1000m"), Ok(SIZE_MAX));
+        for bad in ["1001m", "0", "x", "", "-1", "99999999999999999999m"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod process;
 mod random;
 mod report;
 mod server;
+mod svg;
 mod workload;
 
 pub use cli::{Bench, Command};

@@ -191,3 +191,36 @@ fn the_table_is_written_between_its_marks() {
     }
     assert!(text.ends_with("after\n"));
 }
+
+#[test]
+fn sizes_are_measured_once_and_their_growth_is_drawn() {
+    let folder = Folder::new();
+    let sizes = folder.path("sizes").display().to_string();
+    let svg = folder.path("scaling.svg");
+    let picture = svg.display().to_string();
+    let args = ["scale", "--sizes", "1500,3k", "--chart-requests", "0"];
+    let args = [&args[..], &["--folder", &sizes, "--svg", &picture]].concat();
+    let doc = found(&args);
+    let n_resources: Vec<f64> =
+        doc.root().list("sizes").map(|size| number(size, "resources")).collect();
+    assert_eq!(n_resources, [1500.0, 3000.0]);
+    for size in doc.root().list("sizes") {
+        assert!(number(size.get("load").expect("loaded"), "resources_per_second") > 0.0);
+        assert_eq!(size.list("mixes").count(), 5);
+        for mix in size.list("mixes") {
+            assert_eq!(number(mix, "errors"), 0.0, "{}", mix.to_compact());
+        }
+    }
+    let growth: Vec<_> = doc.root().list("growth").collect();
+    assert_eq!(growth.len(), 6, "reads, four mixes of searches, counts");
+    assert!(growth.iter().all(|curve| number(*curve, "exponent").is_finite()));
+    let text = std::fs::read_to_string(&svg).expect("drawn");
+    assert_eq!(text.matches("<polyline").count(), 6, "{text}");
+
+    // The second run finds the folders: nothing is loaded again.
+    let before = std::fs::read(folder.path("sizes/size-1500/loaded.json")).expect("a note");
+    let again = found(&args);
+    assert_eq!(again.root().list("sizes").count(), 2);
+    let after = std::fs::read(folder.path("sizes/size-1500/loaded.json")).expect("a note");
+    assert_eq!(before, after);
+}

@@ -163,6 +163,13 @@ impl Mixed {
         self.rows.iter().max_by(|a, b| key(a).total_cmp(&key(b)))
     }
 
+    /// The middle of the rows' medians, in milliseconds: each shape counts once.
+    pub fn median_of_medians_ms(&self) -> f64 {
+        let mut medians: Vec<f64> = self.rows.iter().map(|row| row.quantile_ms(0.5)).collect();
+        medians.sort_by(f64::total_cmp);
+        medians.get(medians.len() / 2).copied().unwrap_or(0.0)
+    }
+
     pub fn text(&self) -> String {
         let mut out = format!("{}\n{}\n", Run::heading(), self.run.line());
         // Writing to memory does not fail.

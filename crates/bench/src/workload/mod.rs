@@ -12,6 +12,7 @@ mod parity;
 mod payload;
 mod read;
 mod sample;
+mod scale;
 mod search;
 mod shapes;
 mod table;
@@ -43,6 +44,7 @@ async fn run_local(bench: &Bench) -> Result<(), String> {
         Command::ColdStart(args) => cold_start::run(&Site::new(bench)?, args)?,
         Command::Bulk(args) => bulk::run(bench, args).await?,
         Command::Compare(args) => compare::run(bench, args).await?,
+        Command::Scale(args) => scale::run(bench, args, &machine, &begin).await?,
         Command::Table(args) => return table::run(bench, args, &machine, &begin).await,
         command => {
             let mut host = Host::start(bench).await?;
@@ -130,7 +132,11 @@ async fn run_on(bench: &Bench, command: &Command, host: &Host) -> Result<Results
                 ("runs", show(&runs)),
             ]
         }
-        Command::ColdStart(_) | Command::Table(_) | Command::Bulk(_) | Command::Compare(_) => {
+        Command::ColdStart(_)
+        | Command::Table(_)
+        | Command::Bulk(_)
+        | Command::Compare(_)
+        | Command::Scale(_) => {
             unreachable!("these start servers themselves")
         }
     })
