@@ -78,9 +78,19 @@ pub fn decode(first: Rid, mut bytes: &[u8], mut each: impl FnMut(Rid, Rid)) -> R
     let damaged = || Error::corrupt("a column cannot be read");
     let (mut rid, mut number) = (u64::from(first), 0i64);
     while !bytes.is_empty() {
-        rid += varint::read(&mut bytes).ok_or_else(damaged)?;
-        let zigzag = varint::read(&mut bytes).ok_or_else(damaged)?;
-        number += (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+        // Most versions are near each other, and refer to what the one before does.
+        let (step, zigzag) = match *bytes {
+            [step, zigzag, ref rest @ ..] if step < 0x80 && zigzag < 0x80 => {
+                bytes = rest;
+                (u64::from(step), u64::from(zigzag))
+            }
+            _ => {
+                let step = varint::read(&mut bytes).ok_or_else(damaged)?;
+                (step, varint::read(&mut bytes).ok_or_else(damaged)?)
+            }
+        };
+        rid = rid.checked_add(step).ok_or_else(damaged)?;
+        number = number.wrapping_add((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64));
         let version = Rid::try_from(rid).map_err(|_| damaged())?;
         each(version, Rid::try_from(number).map_err(|_| damaged())?);
     }

@@ -184,18 +184,20 @@ impl View<'_> {
     pub fn visible(&self, mut rids: RoaringBitmap) -> Result<RoaringBitmap> {
         rids.remove_range(self.at.saturating_add(1)..);
         self.shared.live(|live| {
-            let mut kept = &rids - &live.dead;
+            let mut revived = Vec::new();
             if self.at < live.at {
                 live.revived(self.connection, self.at, |victim| {
                     if rids.contains(victim) {
-                        kept.insert(victim);
+                        revived.push(victim);
                     }
                 })?;
             }
+            rids -= &live.dead;
+            rids.extend(revived);
             for victim in self.pending_deaths {
-                kept.remove(*victim);
+                rids.remove(*victim);
             }
-            Ok(kept)
+            Ok(rids)
         })
     }
 
@@ -215,8 +217,22 @@ impl View<'_> {
     ) -> Result<()> {
         let (Some(low), Some(high)) = (wanted.min(), wanted.max()) else { return Ok(()) };
         let key = column::key(p);
+        // Pairs come in the order of versions, but for those that are in memory too.
+        let mut ahead = wanted.iter();
+        let (mut at, mut next) = (0, ahead.next());
         let mut each_wanted = |rid, number| {
-            if wanted.contains(rid) {
+            if rid < at {
+                if wanted.contains(rid) {
+                    each(rid, number);
+                }
+                return;
+            }
+            at = rid;
+            if next.is_some_and(|next| next < rid) {
+                ahead.advance_to(rid);
+                next = ahead.next();
+            }
+            if next == Some(rid) {
                 each(rid, number);
             }
         };

@@ -49,11 +49,22 @@ impl Cx<'_, '_> {
                 None => self.view.visible(self.view.fetch(&key::param(b'H', chain.param))?)?,
             };
             let firsts = self.view.firsts(&inner)?;
+            // Neighbours often refer to the same resource.
+            let (mut last, mut is_in) = (None, false);
+            let mut joined = Vec::new();
             self.view.column(chain.param, &from, |rid, first| {
-                if firsts.contains(first) {
-                    found.insert(rid);
+                if last != Some(first) {
+                    (last, is_in) = (Some(first), firsts.contains(first));
+                }
+                if is_in {
+                    joined.push(rid);
                 }
             })?;
+            // In order, but for what is still in memory.
+            joined.sort_unstable();
+            joined.dedup();
+            let sorted = RoaringBitmap::from_sorted_iter(joined.iter().copied());
+            found |= sorted.unwrap_or_else(|_| joined.iter().collect());
             self.each_link(chain.param, &(from & self.open(chain.param)?), |rid, target| {
                 if target.is_some_and(|target| inner.contains(target)) {
                     found.insert(rid);
@@ -119,8 +130,11 @@ impl Cx<'_, '_> {
             inner
         } else {
             let mut firsts = RoaringBitmap::new();
+            let mut last = None;
             self.view.column(has.param, &inner, |_, first| {
-                firsts.insert(first);
+                if last.replace(first) != Some(first) {
+                    firsts.insert(first);
+                }
             })?;
             found = self.view.currents(&firsts)?;
             inner & self.open(has.param)?
