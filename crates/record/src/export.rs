@@ -5,6 +5,7 @@
 
 use fhir::date::format_instant;
 use fhir_tables::{ResourceType, compartment};
+use search::lookup::NoRecord;
 use search::parse::{Handling, Setting};
 use store::{ChangeKind, Scope, Snapshot, Version};
 
@@ -89,8 +90,12 @@ impl Record {
             return Err(not_found(patient.name(), id));
         }
         let def = compartment("Patient").expect("a compartment of R4");
-        let setting =
-            Setting { handling: Handling::Strict, base_url: self.base_url(), now_ms: ctx.at_ms };
+        let setting = Setting {
+            handling: Handling::Strict,
+            base_url: self.base_url(),
+            now_ms: ctx.at_ms,
+            lookup: &NoRecord,
+        };
         let mut chosen = vec![(patient, id.to_owned())];
         for (rt, _) in def.params.iter().filter(|(rt, _)| *rt != patient) {
             let query = search::parse::parse(*rt, Some((patient, id)), &[], setting)

@@ -8,10 +8,12 @@ use store::{DataKey, Database, ItemOp, Store, WriteSet};
 
 use crate::audit::{self, Event};
 use crate::ctx::{Actor, Ctx};
+use crate::custom::CustomParams;
 use crate::error::{Error, Kind, Result};
 use crate::page_token::PageKey;
 use crate::request::{Operation, Request, Response, Return};
 use crate::search::Asked;
+use crate::terms::Terms;
 use crate::world::{Ids, World};
 use crate::write::{Integrity, Mode, Op, What, write};
 
@@ -46,6 +48,8 @@ struct Inner {
     world: Arc<dyn World>,
     ids: Ids,
     page_key: PageKey,
+    terms: Terms,
+    custom: CustomParams,
 }
 
 /// A response and what the audit log needs to know about it.
@@ -105,8 +109,11 @@ impl Record {
     fn over(store: Store, base_url: &str, world: Arc<dyn World>) -> Result<Record> {
         let page_key = page_key(&store, world.as_ref())?;
         let base_url = base_url.trim_end_matches('/').to_owned();
-        let ids = Ids::new();
-        Ok(Record { inner: Arc::new(Inner { store, base_url, world, ids, page_key }) })
+        let (ids, terms) = (Ids::new(), Terms::default());
+        let custom = CustomParams::open(&store, &base_url)?;
+        Ok(Record {
+            inner: Arc::new(Inner { store, base_url, world, ids, page_key, terms, custom }),
+        })
     }
 
     /// Returns when all that was promised is on disk. The folder is free when the last clone is
@@ -147,6 +154,19 @@ impl Record {
 
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    /// Search parameters that the practice has defined, those included that are not ready.
+    pub fn custom_params(&self) -> Arc<search::custom::Registry> {
+        self.inner.store.custom()
+    }
+
+    pub(crate) fn custom(&self) -> &CustomParams {
+        &self.inner.custom
+    }
+
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.inner.terms
     }
 
     pub(crate) fn page_key(&self) -> &PageKey {

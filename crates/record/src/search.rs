@@ -20,6 +20,7 @@ use crate::links::{BundleText, append_query, full_url};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{Handling, Response, Summary, View};
+use crate::terms::Lookups;
 use crate::write::text_of;
 
 /// Matches on a page when the client does not say.
@@ -52,11 +53,12 @@ fn path(rt: Option<ResourceType>, compartment: Option<&(ResourceType, String)>) 
 pub(crate) fn parse_strict(
     rt: ResourceType,
     pairs: &[(String, String)],
-    base_url: &str,
+    record: &Record,
     now_ms: i64,
 ) -> Result<Query> {
     let handling = search::parse::Handling::Strict;
-    parse(rt, None, pairs, Setting { handling, base_url, now_ms })
+    let lookup = &Lookups::new(record, None);
+    parse(rt, None, pairs, Setting { handling, base_url: record.base_url(), now_ms, lookup })
 }
 
 fn parse(
@@ -69,6 +71,8 @@ fn parse(
         let kind = match issues.first().map(|issue| issue.code) {
             Some(IssueType::NotSupported) => Kind::NotSupported,
             Some(IssueType::TooCostly) => Kind::TooMany,
+            Some(IssueType::Exception) => Kind::Internal,
+            Some(IssueType::Transient) => Kind::Unavailable,
             _ => Kind::Invalid,
         };
         Error::with_issues(kind, issues)
@@ -132,7 +136,8 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
         Handling::Lenient => search::parse::Handling::Lenient,
     };
     let within = asked.compartment.map(|(root, id)| (*root, id.as_str()));
-    let setting = Setting { handling, base_url: record.base_url(), now_ms: ctx.at_ms };
+    let lookup = &Lookups::new(record, None);
+    let setting = Setting { handling, base_url: record.base_url(), now_ms: ctx.at_ms, lookup };
     let mut query = parse(rt, within, &query_pairs, setting)?;
     restrict(ctx, &mut query)?;
     let mut own_path = path(Some(rt), asked.compartment);
@@ -145,6 +150,12 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
         [(_, text)] => Some(record.page_key().open(&own_path, text)?),
         _ => return Err(Error::new(Kind::Invalid, "_page is given twice")),
     };
+    if let Some(token) = token.as_ref().filter(|_| lookup.is_used()) {
+        // Value sets are those of the snapshot, like everything else on its pages.
+        let lookup = &Lookups::new(record, Some(token.t));
+        query = parse(rt, within, &query_pairs, Setting { lookup, ..setting })?;
+        restrict(ctx, &mut query)?;
+    }
     let mut snapshot = match &token {
         None => record.store().snapshot()?,
         Some(token) => record.store().snapshot_at(token.t)?,
@@ -195,8 +206,8 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
     }
     let view = view_of(&query);
     let mut outcome = Outcome { n: page.rows.len() + included.len(), ..Outcome::default() };
-    entries(&mut bundle, record, &page.rows, "match", &view, &mut outcome)?;
-    entries(&mut bundle, record, &included, "include", &view, &mut outcome)?;
+    entries(&mut bundle, record, (&page.rows, &page.scores), "match", &view, &mut outcome)?;
+    entries(&mut bundle, record, (&included, &[]), "include", &view, &mut outcome)?;
     let remarks = remarks(&query, is_cut);
     if !remarks.is_empty() {
         bundle.entry(|out| {
@@ -228,12 +239,12 @@ fn view_of(query: &Query) -> View {
 fn entries(
     bundle: &mut BundleText,
     record: &Record,
-    rows: &[Version],
+    (rows, scores): (&[Version], &[f64]),
     mode: &str,
     view: &View,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    for row in rows {
+    for (row_idx, row) in rows.iter().enumerate() {
         let text = text_of(&row.body)?;
         audit::patients_in(row.head.rt, &row.head.id, &text, &mut outcome.patients);
         let text = crate::view::apply(row.head.rt, text, view)?;
@@ -243,7 +254,11 @@ fn entries(
             out.push_str(&text);
             out.push_str(",\"search\":{\"mode\":\"");
             out.push_str(mode);
-            out.push_str("\"}");
+            out.push('"');
+            if let Some(score) = scores.get(row_idx) {
+                out.push_str(&format!(",\"score\":{score:.3}"));
+            }
+            out.push('}');
         });
     }
     Ok(())

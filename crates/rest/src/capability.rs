@@ -10,6 +10,8 @@ use fhir::issue::IssueType;
 use fhir::json::{Doc, write_string};
 use fhir_tables::{ResourceType, SearchKind, SearchParam, search_params};
 
+use record::Registry;
+
 use crate::HttpResponse;
 use crate::answer;
 use crate::negotiate::{Format, Wanted};
@@ -48,14 +50,18 @@ impl Capability {
         }
     }
 
-    /// Answers `GET /fhir/metadata`.
-    pub fn answer(&self, query: Option<&str>, wanted: Wanted) -> HttpResponse {
+    /// Answers `GET /fhir/metadata`. `custom` are the parameters that the practice has defined.
+    pub fn answer(&self, query: Option<&str>, wanted: Wanted, custom: &Registry) -> HttpResponse {
         let pairs = query.map(record::parse_query).unwrap_or_default();
         let mode = pairs.iter().find(|(name, _)| name == "mode").map(|(_, value)| value.as_str());
         let json = match mode {
+            None | Some("full") if custom.list().iter().any(|param| param.is_ready) => {
+                let json = statement(&self.base_url, self.started_ms, None, custom);
+                return answer::resource(StatusCode::OK, json, wanted);
+            }
             None | Some("full") => self.full(),
             Some("normative") => {
-                let json = statement(&self.base_url, self.started_ms, Some(NORMATIVE));
+                let json = statement(&self.base_url, self.started_ms, Some(NORMATIVE), custom);
                 return answer::resource(StatusCode::OK, json, wanted);
             }
             Some(other) => {
@@ -78,11 +84,12 @@ impl Capability {
     }
 
     fn full(&self) -> &str {
-        self.full.get_or_init(|| statement(&self.base_url, self.started_ms, None))
+        let none = Registry::default();
+        self.full.get_or_init(|| statement(&self.base_url, self.started_ms, None, &none))
     }
 }
 
-fn statement(base_url: &str, started_ms: i64, only: Option<&[&str]>) -> String {
+fn statement(base_url: &str, started_ms: i64, only: Option<&[&str]>, custom: &Registry) -> String {
     let mut out = String::with_capacity(700 * 1024);
     let date = format_instant(started_ms);
     let version = env!("CARGO_PKG_VERSION");
@@ -107,7 +114,7 @@ fn statement(base_url: &str, started_ms: i64, only: Option<&[&str]>) -> String {
             out.push(',');
         }
         is_first = false;
-        resource(rt, &mut out);
+        resource(rt, custom, &mut out);
     }
     out.push_str(r#"],"interaction":["#);
     let system: &[(Interaction, &[&str])] = &[
@@ -158,7 +165,7 @@ fn codes<'a>(codes: impl Iterator<Item = &'a str>, out: &mut String) {
     }
 }
 
-fn resource(rt: ResourceType, out: &mut String) {
+fn resource(rt: ResourceType, custom: &Registry, out: &mut String) {
     out.push_str(r#"{"type":""#);
     out.push_str(rt.name());
     out.push_str(r#"","profile":"http://hl7.org/fhir/StructureDefinition/"#);
@@ -194,7 +201,9 @@ fn resource(rt: ResourceType, out: &mut String) {
         out.push(']');
     }
     rev_includes(rt, out);
-    let own = || served().filter(|param| !is_common(param));
+    let ready = custom.list().iter().filter(|param| param.rt == rt && param.is_ready);
+    let custom: Vec<&'static SearchParam> = ready.map(|param| param.param).collect();
+    let own = || served().filter(|param| !is_common(param)).chain(custom.iter().copied());
     if own().next().is_some() {
         out.push_str(r#","searchParam":["#);
         params(own(), out);
@@ -249,7 +258,8 @@ fn rev_includes(rt: ResourceType, out: &mut String) {
 
 /// What the index holds.
 fn is_served(param: &SearchParam) -> bool {
-    param.kind != SearchKind::Special && (!param.expression.is_empty() || param.code == "_id")
+    let by_form = matches!(param.code, "_id" | "_text" | "_content" | "near");
+    by_form || (param.kind != SearchKind::Special && !param.expression.is_empty())
 }
 
 fn params<'a>(params: impl Iterator<Item = &'a SearchParam>, out: &mut String) {
@@ -273,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_statement_is_a_valid_resource() {
-        let json = statement("http://127.0.0.1:8080/fhir", 0, None);
+        let json = statement("http://127.0.0.1:8080/fhir", 0, None, &Registry::default());
         let doc = Doc::parse(json.as_bytes()).expect("JSON");
         let issues = fhir::check::check_resource(doc.root());
         assert!(issues.is_empty(), "{issues:?}");
@@ -285,7 +295,7 @@ mod tests {
 
     #[test]
     fn interactions_come_from_the_routes() {
-        let json = statement("http://x/fhir", 0, Some(&["Patient"]));
+        let json = statement("http://x/fhir", 0, Some(&["Patient"]), &Registry::default());
         for route in ROUTES {
             if let What::Fhir(interaction) = route.what
                 && let Some(code) = interaction.type_code()

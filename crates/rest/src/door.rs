@@ -172,7 +172,10 @@ impl Door {
             (What::Fhir(interaction), Some(ctx)) => {
                 self.fhir(request, interaction, ctx, wanted).await
             }
-            (What::Metadata, _) => self.capability.answer(request.uri().query(), wanted),
+            (What::Metadata, _) => {
+                let custom = self.record.custom_params();
+                self.capability.answer(request.uri().query(), wanted, &custom)
+            }
             (What::SmartConfiguration, _) => oauth::smart_configuration(&self, wanted.gzip),
             (What::Token, _) => oauth::token(self, request, caller).await,
             (What::Introspect, _) => oauth::introspect(self, request, caller).await,

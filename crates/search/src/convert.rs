@@ -22,13 +22,15 @@ pub(crate) struct Context<'a> {
     pub base_url: &'a str,
     /// Also the values that a store does not keep.
     pub full: bool,
+    /// Composites with their values, not only a mark.
+    pub composites: bool,
     /// Types of the contained resources by id; read on first use.
     contained: OnceCell<HashMap<Cow<'a, str>, Cow<'a, str>>>,
 }
 
 impl<'a> Context<'a> {
     pub fn new(resource: Node<'a>, base_url: &'a str, full: bool) -> Context<'a> {
-        Context { resource, base_url, full, contained: OnceCell::new() }
+        Context { resource, base_url, full, composites: full, contained: OnceCell::new() }
     }
 
     /// Type of the contained resource `#id`.
@@ -217,7 +219,7 @@ impl Convert {
             Convert::Link => link(node, cx, &mut put),
             Convert::Resource => {
                 let ty = node.str("resourceType").and_then(|name| ResourceType::from_name(&name));
-                let targets = params::def(param).1.targets;
+                let targets = params::get(param).map_or(&[][..], |(_, def)| def.targets);
                 let ty = ty.filter(|ty| targets.is_empty() || targets.contains(ty));
                 if let (Some(ty), Some(id)) = (ty, member(node, "id")) {
                     put(IndexValue::Reference { ty, id });
@@ -373,6 +375,17 @@ fn quantity(node: Node<'_>, put: &mut impl FnMut(IndexValue)) {
             unit: member(node, "unit"),
         });
     }
+}
+
+/// System of quantities with units of UCUM.
+pub const UCUM: &str = "http://unitsofmeasure.org";
+
+/// The unit of a quantity, when it is one of UCUM.
+pub fn unit_of(system: Option<&str>, code: Option<&str>) -> Option<ucum::Unit> {
+    if system != Some(UCUM) {
+        return None;
+    }
+    ucum::Unit::parse(code?).ok()
 }
 
 /// The lowest and the highest sample.

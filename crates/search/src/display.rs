@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
+use crate::fulltext::FullText;
 use crate::params;
 use crate::query::{
     Criterion, FilterOp, Modifier, Node, Operand, Prefix, Query, SortKey, SystemMatch,
@@ -93,6 +94,22 @@ impl Display for Criterion {
     }
 }
 
+impl Display for FullText {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        for (idx, terms) in self.alternatives.iter().enumerate() {
+            f.write_str(if idx > 0 { " | " } else { "" })?;
+            for (idx, term) in terms.iter().enumerate() {
+                let blank = if idx > 0 { " " } else { "" };
+                let minus = if term.is_negated { "-" } else { "" };
+                let quote = if term.words.len() > 1 { "\"" } else { "" };
+                let star = if term.is_prefix { "*" } else { "" };
+                write!(f, "{blank}{minus}{quote}{}{star}{quote}", term.words.join(" "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Prefix {
     /// The two letters; none for `eq`.
     pub const fn as_str(self) -> &'static str {
@@ -142,6 +159,11 @@ impl Display for Operand {
             Operand::Url(url) | Operand::Uri(url) => f.write_str(url),
             Operand::Identifier { system: s, value } => {
                 write!(f, "{}{}", system(s), text(value))
+            }
+            Operand::Codes(set) => write!(f, "{} codes", set.n_named()),
+            Operand::FullText(query) => write!(f, "{query}"),
+            Operand::Near { latitude, longitude, distance_m } => {
+                write!(f, "{latitude}|{longitude}|{distance_m}|m")
             }
             Operand::Composite(parts) => {
                 for (part_idx, part) in parts.iter().enumerate() {

@@ -76,7 +76,7 @@ pub fn index_one<'a>(
     Ok(out)
 }
 
-fn put<'a>(
+pub(crate) fn put<'a>(
     param: ParamId,
     kind: SearchKind,
     item: &Item<'a>,

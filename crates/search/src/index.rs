@@ -21,9 +21,21 @@ pub fn index(rt: ResourceType, resource: Node<'_>, base_url: &str) -> Vec<Indexe
 }
 
 /// Like [`index`], without the kinds that a store does not keep: no `TokenText` with words, no
-/// `OfType`, and for each `Composite` the mark `TokenText("")`.
+/// `OfType`, no `FullText`, and for each `Composite` the mark `TokenText("")`.
 pub fn index_kept(rt: ResourceType, resource: Node<'_>, base_url: &str) -> Vec<Indexed> {
     run(rt, resource, base_url, false)
+}
+
+/// All that a store makes its index from: [`index_kept`], composites and the words of the full
+/// text.
+pub fn index_stored(rt: ResourceType, resource: Node<'_>, base_url: &str) -> Vec<Indexed> {
+    let mut cx = Context::new(resource, base_url, false);
+    cx.composites = true;
+    let mut out = Vec::with_capacity(48);
+    plan(rt).tree.walk(0, resource, &cx, &mut out);
+    crate::near::index(rt, resource, &mut out);
+    crate::fulltext::index_words(rt, resource, &mut out);
+    out
 }
 
 /// Parameters of a type that cannot be indexed although R4 gives an expression.
@@ -35,6 +47,10 @@ fn run(rt: ResourceType, resource: Node<'_>, base_url: &str, full: bool) -> Vec<
     let cx = Context::new(resource, base_url, full);
     let mut out = Vec::with_capacity(32);
     plan(rt).tree.walk(0, resource, &cx, &mut out);
+    crate::near::index(rt, resource, &mut out);
+    if full {
+        crate::fulltext::texts(rt, resource, &mut out);
+    }
     out
 }
 
@@ -116,7 +132,7 @@ impl Place {
                 parts.push(values);
             }
             if parts.len() == composite.components.len() {
-                let value = if cx.full {
+                let value = if cx.composites {
                     IndexValue::Composite(parts)
                 } else {
                     IndexValue::TokenText(String::new())

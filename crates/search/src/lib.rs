@@ -3,9 +3,13 @@
 //!
 //! Source: FHIR R4 search.html. No SQL and no storage here.
 
+pub mod custom;
+pub mod fulltext;
 pub mod general;
 pub mod index;
+pub mod lookup;
 pub mod matcher;
+pub mod near;
 pub mod normalize;
 pub mod pack;
 pub mod params;
@@ -22,5 +26,6 @@ mod path;
 mod plan;
 mod suggest;
 
-pub use index::{index, index_kept};
+pub use convert::{UCUM, unit_of};
+pub use index::{index, index_kept, index_stored};
 pub use normalize::normalize;

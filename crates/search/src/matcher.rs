@@ -5,6 +5,9 @@
 
 use fhir_tables::SearchKind;
 
+use crate::convert::unit_of;
+use crate::fulltext;
+use crate::near;
 use crate::normalize::normalize;
 use crate::params;
 use crate::query::{
@@ -92,6 +95,9 @@ impl Criterion {
     ///
     /// Not for `_id` and `_lastUpdated`, which are no index values.
     pub fn matches(&self, values: &[Indexed]) -> bool {
+        if let Some(Operand::FullText(_)) = self.operands.first() {
+            return self.matches_text(values);
+        }
         let mut own = values.iter().filter(|indexed| indexed.param == self.param);
         match self.modifier {
             Modifier::Missing => {
@@ -99,7 +105,9 @@ impl Criterion {
                 self.operands.iter().any(|o| matches!(o, Operand::Missing(m) if *m == missing))
             }
             // search.html#not: what has no matching value, also what has no value.
-            Modifier::Not => !own.any(|indexed| self.matches_value(&indexed.value)),
+            Modifier::Not | Modifier::NotIn => {
+                !own.any(|indexed| self.matches_value(&indexed.value))
+            }
             Modifier::Filter(FilterOp::Differs) => own.any(|indexed| {
                 is_value(&indexed.value)
                     && !self.operands.iter().any(|o| is_same(o, &indexed.value))
@@ -129,8 +137,23 @@ impl Criterion {
         match self.modifier {
             Modifier::Missing => false,
             Modifier::Text | Modifier::OfType => true,
+            _ if matches!(self.operands.first(), Some(Operand::FullText(_))) => true,
             _ => self.kind == SearchKind::Composite,
         }
+    }
+
+    /// `_text` and `_content`: the latter looks into the narrative too.
+    fn matches_text(&self, values: &[Indexed]) -> bool {
+        let scopes = fulltext::scopes(self.param);
+        let texts: Vec<&str> = values
+            .iter()
+            .filter(|indexed| scopes.contains(&indexed.param))
+            .filter_map(|indexed| match &indexed.value {
+                IndexValue::FullText(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        self.operands.iter().any(|o| matches!(o, Operand::FullText(q) if q.matches(&texts)))
     }
 }
 
@@ -207,9 +230,16 @@ fn operand_matches(operand: &Operand, modifier: Modifier, value: &IndexValue) ->
             number_matches(*prefix, *value, (*lo, *hi), *x)
         }
         (
-            Operand::Quantity { prefix, value, lo, hi, system, code },
+            Operand::Quantity { prefix, value, lo, hi, system, code, canonical },
             V::Quantity { value: x, system: has_system, code: has_code, unit },
         ) => {
+            if let Some(c) = canonical
+                && let Some(has_unit) = unit_of(has_system.as_deref(), has_code.as_deref())
+            {
+                return has_unit.canonical(*x).is_some_and(|x| {
+                    x.kind == c.kind && number_matches(*prefix, c.value, (c.lo, c.hi), x.value)
+                });
+            }
             let coded = match (system, code) {
                 (Some(_), _) => has_system == system && (code.is_none() || has_code == code),
                 (None, Some(_)) => has_code == code || unit == code,
@@ -220,7 +250,18 @@ fn operand_matches(operand: &Operand, modifier: Modifier, value: &IndexValue) ->
         (Operand::Reference { types, id }, V::Reference { ty, id: has_id }) => {
             id == has_id && types.contains(ty)
         }
-        (Operand::Url(url), V::Url(has)) => url == has,
+        (Operand::Url(url), V::Url(has)) => match modifier {
+            Modifier::Below => is_above(url, has),
+            Modifier::Above => is_above(has, url),
+            _ => url == has,
+        },
+        (Operand::Codes(set), V::Token { system, code: Some(code) }) => {
+            set.contains(system.as_deref(), code)
+        }
+        (
+            Operand::Near { latitude, longitude, distance_m },
+            V::Position { latitude: lat, longitude: lon },
+        ) => near::distance_m((*latitude, *longitude), (*lat, *lon)) <= *distance_m,
         (
             Operand::Identifier { system, value },
             V::Identifier { system: has, value: has_value },
@@ -258,12 +299,14 @@ fn starts_a_word(text: &str, words: &str) -> bool {
         .any(|(at, _)| !text[..at].chars().next_back().is_some_and(char::is_alphanumeric))
 }
 
-/// `upper` is `lower` or a whole number of path segments before it.
-fn is_above(upper: &str, lower: &str) -> bool {
+/// `upper` is `lower` or a whole number of path segments before it; behind a `|`, of parts of the
+/// version: `…|1` is above `…|1.2`.
+pub fn is_above(upper: &str, lower: &str) -> bool {
     lower.strip_prefix(upper).is_some_and(|rest| {
         rest.is_empty()
             || upper.ends_with(['/', ':', '#'])
             || rest.starts_with(['/', '|', '#', '?'])
+            || (rest.starts_with('.') && upper.contains('|'))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Compact bytes of the index values that a store keeps with a version.
 //!
-//! Left out are `TokenText`, `OfType` and `Composite`: they are found in the body again. A
-//! parameter that has nothing else keeps a mark, so that `:missing` is decided without the body;
+//! Left out are `TokenText`, `OfType`, `Composite`, text and words: they are found in the body
+//! again. A parameter that has nothing else keeps a mark, so that `:missing` is decided without the body;
 //! it comes back as `TokenText("")`.
 //!
 //! Layout: for each value, ordered by parameter: varint of the distance to the parameter before,
@@ -12,6 +12,7 @@
 use fhir_tables::ResourceType;
 use stdx::varint;
 
+use crate::custom::is_custom;
 use crate::params;
 use crate::value::{IndexValue, Indexed, NO_PARAM, ParamId};
 
@@ -38,6 +39,7 @@ mod kind {
     pub const IDENTIFIER: u8 = 7;
     pub const URI: u8 = 8;
     pub const PRESENT: u8 = 9;
+    pub const POSITION: u8 = 10;
 }
 
 const F1: u8 = 0x10;
@@ -49,15 +51,24 @@ const F4: u8 = 0x80;
 pub fn is_kept(value: &IndexValue) -> bool {
     !matches!(
         value,
-        IndexValue::TokenText(_) | IndexValue::OfType { .. } | IndexValue::Composite(_)
+        IndexValue::TokenText(_)
+            | IndexValue::OfType { .. }
+            | IndexValue::Composite(_)
+            | IndexValue::FullText(_)
+            | IndexValue::Word { .. }
     )
+}
+
+/// Text and words leave no trace: they are not asked for by `:missing`.
+fn is_text(value: &IndexValue) -> bool {
+    matches!(value, IndexValue::FullText(_) | IndexValue::Word { .. })
 }
 
 /// Packs values; their order among one parameter stays, equal neighbours are written once.
 ///
 /// `intern` gives a number for a system or profile URL, the same for the same text.
 pub fn pack(values: &[Indexed], intern: &mut impl FnMut(&str) -> u32) -> Vec<u8> {
-    let mut order: Vec<&Indexed> = values.iter().collect();
+    let mut order: Vec<&Indexed> = values.iter().filter(|v| !is_text(&v.value)).collect();
     order.sort_by_key(|indexed| indexed.param);
     let mut out = Vec::with_capacity(order.len() * 12);
     let mut last = 0;
@@ -164,9 +175,16 @@ fn write_value(
                 write_text(uri, out);
             }
         }
-        IndexValue::TokenText(_) | IndexValue::OfType { .. } | IndexValue::Composite(_) => {
-            flags |= kind::PRESENT;
+        IndexValue::Position { latitude, longitude } => {
+            flags |= kind::POSITION;
+            out.extend(latitude.to_le_bytes());
+            out.extend(longitude.to_le_bytes());
         }
+        IndexValue::TokenText(_)
+        | IndexValue::OfType { .. }
+        | IndexValue::Composite(_)
+        | IndexValue::FullText(_)
+        | IndexValue::Word { .. } => flags |= kind::PRESENT,
     }
     out[at] = flags;
 }
@@ -288,7 +306,7 @@ pub fn unpack<S: AsRef<str>>(
     while !input.rest.is_empty() {
         let step = u16::try_from(input.varint()?).map_err(|_| Corrupt)?;
         param = param.checked_add(step).ok_or(Corrupt)?;
-        if param != NO_PARAM.0 {
+        if param != NO_PARAM.0 && !is_custom(ParamId(param)) {
             params::get(ParamId(param)).ok_or(Corrupt)?;
         }
         let value = input.value()?;
@@ -486,6 +504,10 @@ impl<S: AsRef<str>, F: Fn(u32) -> Option<S>> Input<'_, F> {
             kind::URI if has(F1) => IndexValue::Uri(self.interned()?),
             kind::URI => IndexValue::Uri(self.text()?),
             kind::PRESENT => IndexValue::TokenText(String::new()),
+            kind::POSITION => IndexValue::Position {
+                latitude: self.number(false)?,
+                longitude: self.number(false)?,
+            },
             _ => return Err(Corrupt),
         })
     }

@@ -2,7 +2,12 @@
 //!
 //! Source: FHIR R4 search.html.
 
+use std::sync::Arc;
+
 use fhir_tables::{ResourceType, SearchKind};
+use terminology::CodeSet;
+
+use crate::fulltext::FullText;
 
 use crate::value::ParamId;
 
@@ -213,6 +218,8 @@ pub enum Operand {
     },
     /// `:text`: normalized words.
     TokenText(String),
+    /// `:in`, `:not-in`, `:above`, `:below` on tokens: what the value set or hierarchy holds.
+    Codes(Arc<CodeSet>),
     OfType {
         system: Option<String>,
         code: String,
@@ -242,6 +249,8 @@ pub enum Operand {
         system: Option<String>,
         /// Code, or unit when there is no system. `None`: any.
         code: Option<String>,
+        /// The same in base units, when the unit is one of UCUM.
+        canonical: Option<CanonicalRange>,
     },
     /// A resource of this server, of the types that the parameter may point to.
     Reference {
@@ -256,6 +265,23 @@ pub enum Operand {
     Uri(String),
     /// One operand per component.
     Composite(Vec<Operand>),
+    /// `_text`, `_content`.
+    FullText(FullText),
+    /// `near`: degrees and metres.
+    Near {
+        latitude: f64,
+        longitude: f64,
+        distance_m: f64,
+    },
+}
+
+/// A quantity in base units of UCUM; `kind` as in [`ucum::Canonical`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CanonicalRange {
+    pub kind: u32,
+    pub value: f64,
+    pub lo: f64,
+    pub hi: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,6 +99,9 @@ fn value_key(value: &IndexValue, descending: bool) -> Option<Vec<u8>> {
         IndexValue::TokenText(_)
         | IndexValue::OfType { .. }
         | IndexValue::Identifier { .. }
+        | IndexValue::Position { .. }
+        | IndexValue::FullText(_)
+        | IndexValue::Word { .. }
         | IndexValue::Composite(_) => return None,
     })
 }

@@ -55,6 +55,18 @@ pub enum IndexValue {
         value: String,
     },
     Uri(String),
+    /// Where a Location is, in degrees.
+    Position {
+        latitude: f64,
+        longitude: f64,
+    },
+    /// Human text of a resource, normalized, a line for each element; for `_text` and `_content`.
+    FullText(String),
+    /// A word of that text, for the index alone. `impact` (0..=3) is its weight in the resource.
+    Word {
+        word: String,
+        impact: u8,
+    },
     /// Values of the components of one composite occurrence, in order of the components.
     Composite(Vec<Vec<IndexValue>>),
 }

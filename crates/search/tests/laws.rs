@@ -131,7 +131,7 @@ proptest! {
         let at = param.index(codes.len() + controls.len());
         let code = codes.get(at).copied().unwrap_or_else(|| controls[at - codes.len()]);
         let handling = if lenient { Handling::Lenient } else { Handling::Strict };
-        let setting = Setting { handling, base_url: "http://h/fhir", now_ms: 0 };
+        let setting = Setting { handling, base_url: "http://h/fhir", now_ms: 0, lookup: &search::lookup::NoRecord };
         match parse(rt, None, &[(format!("{code}{modifier}"), value)], setting) {
             Ok(query) => { query.matches("x", 0, &[]); }
             Err(issues) => prop_assert!(issues.iter().all(|issue| !issue.text.is_empty())),
@@ -154,7 +154,7 @@ proptest! {
             escaped.push(c);
         }
         let setting =
-            Setting { handling: Handling::Strict, base_url: "http://h/fhir", now_ms: 0 };
+            Setting { handling: Handling::Strict, base_url: "http://h/fhir", now_ms: 0, lookup: &search::lookup::NoRecord };
         let pair = ("identifier".to_owned(), escaped);
         let query = parse(ResourceType::PATIENT, None, &[pair], setting).expect("a query");
         prop_assert!(query.matches("1", 0, &values));

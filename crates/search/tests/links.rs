@@ -60,7 +60,12 @@ fn pairs(query: &str) -> Vec<(String, String)> {
 }
 
 fn setting() -> Setting<'static> {
-    Setting { handling: Handling::Strict, base_url: BASE, now_ms: 1_600_000_000_000 }
+    Setting {
+        handling: Handling::Strict,
+        base_url: BASE,
+        now_ms: 1_600_000_000_000,
+        lookup: &search::lookup::NoRecord,
+    }
 }
 
 fn read(ty: &str, query: &str) -> Result<Query, Vec<(IssueType, String)>> {

@@ -18,7 +18,12 @@ fn matches(json: &str, query: &str) -> bool {
         .map(|pair| pair.split_once('=').expect("="))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let setting = Setting { handling: Handling::Strict, base_url: BASE, now_ms: 1_700_000_000_000 };
+    let setting = Setting {
+        handling: Handling::Strict,
+        base_url: BASE,
+        now_ms: 1_700_000_000_000,
+        lookup: &search::lookup::NoRecord,
+    };
     let query = parse(rt, None, &pairs, setting).unwrap_or_else(|e| panic!("{query}: {e:?}"));
     let id = doc.root().str("id").expect("id");
     query.matches(&id, 1_577_836_800_000, &index(rt, doc.root(), BASE))

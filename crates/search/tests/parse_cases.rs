@@ -20,7 +20,12 @@ fn pairs(query: &str) -> Vec<(String, String)> {
 
 fn read_as(ty: &str, query: &str, handling: Handling) -> Result<Query, Vec<(IssueType, String)>> {
     let rt = ResourceType::from_name(ty).expect(ty);
-    let setting = Setting { handling, base_url: BASE, now_ms: 1_700_000_000_000 };
+    let setting = Setting {
+        handling,
+        base_url: BASE,
+        now_ms: 1_700_000_000_000,
+        lookup: &search::lookup::NoRecord,
+    };
     parse(rt, None, &pairs(query), setting)
         .map_err(|issues| issues.into_iter().map(|i| (i.code, i.text)).collect())
 }
@@ -92,6 +97,7 @@ fn dates_numbers_and_quantities_keep_prefix_and_precision() {
         hi: 5.45,
         system: system.map(str::to_owned),
         code: code.map(str::to_owned),
+        canonical: None,
     };
     for (text, want) in [
         ("5.4", quantity(None, None)),
@@ -190,7 +196,7 @@ fn the_self_link_says_what_was_understood() {
 
 #[test]
 fn what_cannot_be_used_is_refused_by_name() {
-    use IssueType::{Invalid, NotSupported};
+    use IssueType::{Invalid, NotFound, NotSupported};
     for (ty, text, code, says) in [
         ("Patient", "birthDate=2000", NotSupported, "did you mean 'birthdate'?"),
         ("Patient", "colour=red", NotSupported, "no search parameter 'colour'"),
@@ -205,10 +211,24 @@ fn what_cannot_be_used_is_refused_by_name() {
         ("Patient", "identifier=|", Invalid, "neither system nor code"),
         ("Patient", "identifier=a|b|c", Invalid, "more than one '|'"),
         ("Patient", "identifier:of-type=a|b", Invalid, "system|code|value"),
-        ("Patient", "gender:in=http://v", NotSupported, "':in'"),
-        ("Patient", "_text=x", NotSupported, "_text"),
-        ("Patient", "_content=x", NotSupported, "_content"),
-        ("Location", "near=1|2", NotSupported, "near"),
+        ("Patient", "gender:in=http://v", NotFound, "value set http://v is not known"),
+        ("Patient", "gender:not-in=http://v", NotFound, "value set http://v is not known"),
+        ("Patient", "language:in=http://hl7.org/fhir/ValueSet/mimetypes", NotSupported, "listed"),
+        ("Condition", "code:below=http://s|c", NotFound, "code system http://s is not stored"),
+        ("Condition", "code:below=c", Invalid, "system|code"),
+        ("Condition", "code:above=|c", Invalid, "system|code"),
+        ("Patient", "general-practitioner:below=Practitioner/1", Invalid, "no hierarchy"),
+        ("Encounter", "location:below=Location/1", NotFound, "Location/1 is not here"),
+        ("Patient", "_text=-x", Invalid, "needs a word"),
+        ("Patient", "_content=\"x", Invalid, "without its partner"),
+        ("Patient", "_content:exact=x", Invalid, "no modifiers"),
+        ("Patient", "_content:missing=true", Invalid, "no modifiers"),
+        ("Location", "near=1", Invalid, "latitude|longitude|distance|units"),
+        ("Location", "near=91|2", Invalid, "from -90 to 90"),
+        ("Location", "near=1|181", Invalid, "from -180 to 180"),
+        ("Location", "near=1|2|-1", Invalid, "0 or more"),
+        ("Location", "near=1|2|1|kg", Invalid, "unit of length"),
+        ("Location", "near:missing=true", Invalid, "no modifiers"),
         ("Patient", "_contained=true", NotSupported, "contained"),
         ("Patient", "_sort=nam", Invalid, "did you mean 'name'?"),
         ("Location", "_sort=near", IssueType::NotSupported, "special"),
@@ -242,7 +262,7 @@ fn what_cannot_be_used_is_refused_by_name() {
 fn lenient_leaves_unknown_out_and_nothing_else() {
     let lenient = |text| read_as("Patient", text, Handling::Lenient);
     assert_eq!(lenient("colour=red&name=").expect("ignored").ignored, ["colour", "name"]);
-    for text in ["birthdate=x", "_has:Observation:patient=x", "gender:in=http://v"] {
+    for text in ["birthdate=x", "_has:Observation:patient=x", "gender:in=http://v", "_text=-x"] {
         assert!(lenient(text).is_err(), "{text}");
     }
 }
@@ -260,7 +280,12 @@ fn limits_hold_at_the_border() {
 
 #[test]
 fn compartments_bind_the_parameters_of_the_definition() {
-    let setting = Setting { handling: Handling::Strict, base_url: BASE, now_ms: 0 };
+    let setting = Setting {
+        handling: Handling::Strict,
+        base_url: BASE,
+        now_ms: 0,
+        lookup: &search::lookup::NoRecord,
+    };
     let within = |ty: ResourceType, root: ResourceType| parse(ty, Some((root, "1")), &[], setting);
     let patient = ResourceType::PATIENT;
     let compartment = within(ResourceType::OBSERVATION, patient).expect("in").compartment;

@@ -308,6 +308,7 @@ fn chosen(n: u32) {
         handling: search::parse::Handling::Strict,
         base_url: "",
         now_ms: 1_790_000_000_000,
+        lookup: &search::lookup::NoRecord,
     };
     let question = |text: String| {
         let pairs: Vec<(String, String)> = text

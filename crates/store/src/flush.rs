@@ -18,9 +18,9 @@ use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
 use crate::posting;
 use crate::store::Shared;
 use crate::types::{ChangeKind, Rid};
-use crate::view::{index_body, left_out_of_pack};
+use crate::view::left_out_of_body;
 use crate::writer::references;
-use fhir_tables::{ResourceType, SearchKind};
+use fhir_tables::ResourceType;
 use search::value::{Indexed, ParamId};
 
 /// Keys written with a commit, at least, while a generation is being written.
@@ -202,12 +202,10 @@ impl Flusher {
 
 /// Values with keys that do not stand with a version: its body tells them.
 pub fn left_out(row: &LogRow<'_>, body: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<Indexed>> {
-    let has_composites =
-        search::params::of(row.rt).any(|(_, param)| param.kind == SearchKind::Composite);
-    if !has_composites || row.kind == ChangeKind::Delete {
+    if row.kind == ChangeKind::Delete {
         return Ok(Vec::new());
     }
-    Ok(left_out_of_pack(index_body(row.rt, body()?)?).collect())
+    left_out_of_body(row.rt, body()?)
 }
 
 /// First versions of resources, remembered while a generation is gathered again.

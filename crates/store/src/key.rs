@@ -18,6 +18,9 @@
 //! | `R` | type, id, 0, param | that refer to the resource; param 0xFFFF: by no search parameter |
 //! | `V` | param, text | that refer to the URL |
 //! | `I` | param, value, 0, system | that refer to the identifier |
+//! | `Q` | param, kind, level, bucket | with a quantity of the kind, in base units of UCUM |
+//! | `P` | param, latitude, longitude | with a place in the cell of a quarter of a degree |
+//! | `W` | param, word, 0, impact | with the word in the text that `_text` or `_content` searches |
 //!
 //! Numbers are big endian so that ranges of keys are ranges of values.
 //! Days and buckets stand on several levels, each coarser than the one before ([`Ladder`]): a long
@@ -256,6 +259,34 @@ pub fn reference(rt: ResourceType, id: &str, p: ParamId) -> Vec<u8> {
     key
 }
 
+/// Before the levels of quantities of a kind ([`search::unit_of`]).
+pub fn canonical(p: ParamId, kind: u32) -> Vec<u8> {
+    let mut key = param(b'Q', p);
+    key.extend_from_slice(&kind.to_be_bytes());
+    key
+}
+
+/// Cell of a latitude or longitude: quarters of a degree from -180 on.
+pub fn cell(degrees: f64) -> u16 {
+    ((degrees.clamp(-180.0, 180.0) + 180.0) * 4.0) as u16
+}
+
+/// Places by the cells of latitude and longitude.
+pub fn place(p: ParamId, latitude: u16, longitude: u16) -> Vec<u8> {
+    let mut key = param(b'P', p);
+    key.extend_from_slice(&latitude.to_be_bytes());
+    key.extend_from_slice(&longitude.to_be_bytes());
+    key
+}
+
+/// A word with its impact; a cut word stands for all that begin so.
+pub fn word(p: ParamId, word: &str, impact: u8) -> Vec<u8> {
+    let mut key = with_text(b'W', p, word);
+    key.push(0);
+    key.push(impact);
+    key
+}
+
 /// All keys of a version, one after the other, each behind its length.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
@@ -273,7 +304,8 @@ impl Keys {
         keys.push(&of_type(rt));
         let mut has: Vec<ParamId> = Vec::with_capacity(values.len());
         for v in values {
-            if v.param != NO_PARAM && !has.contains(&v.param) {
+            let is_text = matches!(v.value, IndexValue::Word { .. } | IndexValue::FullText(_));
+            if v.param != NO_PARAM && !is_text && !has.contains(&v.param) {
                 has.push(v.param);
                 keys.push(&param(b'H', v.param));
             }
@@ -323,8 +355,13 @@ impl Keys {
                 }
             }
             IndexValue::Number(n) => self.push_levels(&param(b'N', p), BUCKETS, bucket(*n)),
-            IndexValue::Quantity { value, .. } => {
+            IndexValue::Quantity { value, system, code, .. } => {
                 self.push_levels(&param(b'N', p), BUCKETS, bucket(*value));
+                let unit = search::unit_of(system.as_deref(), code.as_deref());
+                if let Some(in_base) = unit.and_then(|unit| unit.canonical(*value)) {
+                    let prefix = canonical(p, in_base.kind);
+                    self.push_levels(&prefix, BUCKETS, bucket(in_base.value));
+                }
             }
             IndexValue::Reference { ty, id } => self.push(&reference(*ty, id, p)),
             IndexValue::Url(t) => self.push(&with_text(b'V', p, t)),
@@ -334,7 +371,11 @@ impl Keys {
             }
             IndexValue::Uri(t) => self.push(&with_text(b'U', p, t)),
             IndexValue::Composite(parts) => self.push_composite(p, parts, &mut number_of),
-            IndexValue::TokenText(_) | IndexValue::OfType { .. } => {}
+            IndexValue::Position { latitude, longitude } => {
+                self.push(&place(p, cell(*latitude), cell(*longitude)));
+            }
+            IndexValue::Word { word: w, impact } => self.push(&word(p, w, *impact)),
+            IndexValue::TokenText(_) | IndexValue::OfType { .. } | IndexValue::FullText(_) => {}
         }
     }
 

@@ -10,6 +10,7 @@ use crate::body;
 use crate::error::Result;
 use crate::key;
 use crate::plan::{self, Cx, Found};
+use crate::rank::Ranks;
 use crate::snapshot::Snapshot;
 use crate::types::{ChangeKind, Cursor, Head, PageRequest, Rid, SearchPage, Version};
 use crate::view::{EVERYTHING, View};
@@ -50,6 +51,9 @@ fn heads(
     Ok(heads)
 }
 
+/// As [`TOTAL_FREE_MAX`], when bodies have to be read for it.
+const BODIES_FREE_MAX: u64 = 512;
+
 /// A row in order: sort bytes, then version.
 type Place = (Vec<u8>, Rid);
 
@@ -59,11 +63,17 @@ struct Pager<'a, 'q> {
     query: &'q Query,
     found: Found<'q>,
     request: &'a PageRequest,
+    ranks: Option<Ranks>,
 }
 
 impl Pager<'_, '_> {
     /// Places of the page, in the order of reading (reversed when backward), and one more.
     fn places(&mut self) -> Result<Vec<Place>> {
+        if let Some(ranks) = self.ranks.take() {
+            let places = self.by_rank(&ranks);
+            self.ranks = Some(ranks);
+            return places;
+        }
         if self.query.sort.is_empty() {
             return self.by_rid();
         }
@@ -81,6 +91,47 @@ impl Pager<'_, '_> {
     fn is_worth_walking(&self) -> bool {
         let page = self.request.count as u64;
         self.found.candidates.len() > SORT_ALL_MIN + SORT_ALL_PER_ROW * page
+    }
+
+    /// Best first; equal ones in commit order.
+    fn by_rank(&mut self, ranks: &Ranks) -> Result<Vec<Place>> {
+        let wanted = self.request.count + 1;
+        let mut places = Vec::new();
+        let backward = self.request.backward;
+        let from = self.request.from.clone();
+        let mut levels: Vec<&(u32, RoaringBitmap)> = ranks.levels.iter().collect();
+        if backward {
+            levels.reverse();
+        }
+        for (score, rids) in levels {
+            let key = Ranks::key(*score);
+            let mut rids = rids.clone();
+            if let Some(from) = &from {
+                match (key.cmp(&from.key), backward) {
+                    (std::cmp::Ordering::Less, false) | (std::cmp::Ordering::Greater, true) => {
+                        continue;
+                    }
+                    (std::cmp::Ordering::Equal, false) => {
+                        rids.remove_range(..=from.rid);
+                    }
+                    (std::cmp::Ordering::Equal, true) => {
+                        rids.remove_range(from.rid..);
+                    }
+                    _ => {}
+                }
+            }
+            let order: Box<dyn Iterator<Item = Rid>> =
+                if backward { Box::new(rids.iter().rev()) } else { Box::new(rids.iter()) };
+            for rid in order {
+                if self.found.holds(self.view, self.bodies, rid)? {
+                    places.push((key.clone(), rid));
+                    if places.len() == wanted {
+                        return Ok(places);
+                    }
+                }
+            }
+        }
+        Ok(places)
     }
 
     fn by_rid(&mut self) -> Result<Vec<Place>> {
@@ -437,7 +488,8 @@ fn search(
     let total = match request.total {
         Total::None => None,
         Total::Estimate => {
-            if found.n_unsure() <= TOTAL_FREE_MAX {
+            let free = if found.needs_body() { BODIES_FREE_MAX } else { TOTAL_FREE_MAX };
+            if found.n_unsure() <= free {
                 found.settle(view, bodies)?;
             }
             Some(found.candidates.len())
@@ -451,7 +503,11 @@ fn search(
     if request.count == 0 {
         return Ok(SearchPage { total, total_is_exact, ..SearchPage::default() });
     }
-    let mut pager = Pager { view, bodies, query, found, request };
+    let ranks = match crate::rank::is_ranked(query) {
+        true => Some(crate::rank::ranks(view, query, &found.candidates)?),
+        false => None,
+    };
+    let mut pager = Pager { view, bodies, query, found, request, ranks };
     let mut places = pager.places()?;
     let more = places.len() > request.count;
     places.truncate(request.count);
@@ -463,7 +519,12 @@ fn search(
     let rows = view.versions(&rids, bodies)?;
     let cursor =
         |place: Option<&Place>| place.map(|(key, rid)| Cursor { key: key.clone(), rid: *rid });
+    let scores = match &pager.ranks {
+        Some(ranks) => places.iter().map(|(key, _)| ranks.score(key)).collect(),
+        None => Vec::new(),
+    };
     Ok(SearchPage {
+        scores,
         rows,
         total,
         total_is_exact,

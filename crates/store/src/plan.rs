@@ -17,28 +17,29 @@ use search::value::{IndexValue, Indexed, ParamId};
 
 use crate::error::Result;
 use crate::key;
+use crate::terms;
 use crate::view::View;
 
 pub use find::{Cx, Found, find};
 
 /// Versions that answer a criterion.
 #[derive(Default)]
-struct Cand {
-    sure: RoaringBitmap,
+pub struct Cand {
+    pub sure: RoaringBitmap,
     /// Disjoint from `sure` is not required.
-    maybe: RoaringBitmap,
+    pub maybe: RoaringBitmap,
 }
 
 impl Cand {
-    fn sure(sure: RoaringBitmap) -> Cand {
+    pub fn sure(sure: RoaringBitmap) -> Cand {
         Cand { sure, maybe: RoaringBitmap::new() }
     }
 
-    fn maybe(maybe: RoaringBitmap) -> Cand {
+    pub fn maybe(maybe: RoaringBitmap) -> Cand {
         Cand { sure: RoaringBitmap::new(), maybe }
     }
 
-    fn or(&mut self, other: Cand) {
+    pub fn or(&mut self, other: Cand) {
         self.sure |= other.sure;
         self.maybe |= other.maybe;
     }
@@ -58,7 +59,7 @@ fn in_compartment(view: &View<'_>, rt: ResourceType, c: &Compartment) -> Result<
     Ok(all)
 }
 
-fn has(view: &View<'_>, p: ParamId) -> Result<RoaringBitmap> {
+pub fn has(view: &View<'_>, p: ParamId) -> Result<RoaringBitmap> {
     view.fetch(&key::param(b'H', p))
 }
 
@@ -76,7 +77,7 @@ fn eval(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
             }
             Ok(Cand::sure(all))
         }
-        Modifier::Not => {
+        Modifier::Not | Modifier::NotIn => {
             let found = positive(view, rt, c)?;
             let all = view.fetch(&key::of_type(rt))?;
             Ok(Cand { sure: all - &found.sure - &found.maybe, maybe: found.maybe - found.sure })
@@ -200,7 +201,10 @@ fn one(view: &View<'_>, rt: ResourceType, c: &Criterion, operand: &Operand) -> R
                 .find(*prefix, *lo, *hi)
         }
         Operand::Number { prefix, value, lo, hi } => number(view, p, *prefix, *value, *lo, *hi),
-        Operand::Quantity { prefix, value, lo, hi, system, code } => {
+        Operand::Quantity { prefix, canonical: Some(range), .. } => {
+            terms::quantity(view, p, *prefix, range)
+        }
+        Operand::Quantity { prefix, value, lo, hi, system, code, canonical: None } => {
             let mut found = number(view, p, *prefix, *value, *lo, *hi)?;
             if system.is_some() || code.is_some() {
                 found.maybe |= std::mem::take(&mut found.sure);
@@ -214,16 +218,29 @@ fn one(view: &View<'_>, rt: ResourceType, c: &Criterion, operand: &Operand) -> R
             }
             Ok(Cand::sure(all))
         }
-        Operand::Url(url) => exact_text(view, b'V', p, url),
+        Operand::Url(url) => match c.modifier {
+            Modifier::Below => Ok(Cand::maybe(under_prefix(view, b'V', p, url)?)),
+            Modifier::Above => above(view, b'V', p, url),
+            _ => exact_text(view, b'V', p, url),
+        },
         Operand::Uri(uri) => match c.modifier {
             Modifier::Below => Ok(Cand::maybe(under_prefix(view, b'U', p, uri)?)),
-            Modifier::Above => above(view, p, uri),
+            Modifier::Above => above(view, b'U', p, uri),
             _ => exact_text(view, b'U', p, uri),
         },
-        // Decided by values that are not in the index.
-        Operand::TokenText(_) | Operand::OfType { .. } | Operand::Composite(_) => {
-            Ok(Cand::maybe(has(view, p)?))
+        Operand::TokenText(words) => terms::token_text(view, p, words),
+        Operand::Codes(set) => terms::codes(view, p, set),
+        Operand::FullText(query) => terms::full_text(view, p, query),
+        Operand::Near { latitude, longitude, distance_m } => {
+            terms::near(view, p, (*latitude, *longitude), *distance_m)
         }
+        // The value is that of a token, whatever its system.
+        Operand::OfType { value, .. } => {
+            let found = coded(view, b'K', p, &SystemMatch::Any, Some(value))?;
+            Ok(Cand::maybe(found.sure | found.maybe))
+        }
+        // Decided by values that are not in the index.
+        Operand::Composite(_) => Ok(Cand::maybe(has(view, p)?)),
         Operand::Missing(_) => Ok(Cand::default()),
     }
 }
@@ -278,14 +295,14 @@ fn exact_text(view: &View<'_>, family: u8, p: ParamId, text: &str) -> Result<Can
     Ok(if cut { Cand::maybe(rids) } else { Cand::sure(rids) })
 }
 
-fn under_prefix(view: &View<'_>, family: u8, p: ParamId, text: &str) -> Result<RoaringBitmap> {
+pub fn under_prefix(view: &View<'_>, family: u8, p: ParamId, text: &str) -> Result<RoaringBitmap> {
     prefix_range(view, &key::with_text(family, p, text))
 }
 
 /// URIs that are a prefix of the given one.
-fn above(view: &View<'_>, p: ParamId, uri: &str) -> Result<Cand> {
+fn above(view: &View<'_>, family: u8, p: ParamId, uri: &str) -> Result<Cand> {
     let wanted = key::text(uri).bytes;
-    let from = key::param(b'U', p);
+    let from = key::param(family, p);
     let to = key::after_prefix(&from);
     let rids = view.fetch_range(&from, to.as_deref(), |k| wanted.starts_with(&k[from.len()..]))?;
     Ok(Cand::maybe(rids))
@@ -430,7 +447,7 @@ fn number(
 }
 
 /// As [`number`] for the buckets below a key; `ne` is everything there.
-fn number_below(
+pub fn number_below(
     view: &View<'_>,
     below_key: &[u8],
     prefix: Prefix,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
+use search::custom::Registry;
 use search::value::{Indexed, ParamId};
 
 use crate::body::{self, Dictionaries};
@@ -105,6 +106,7 @@ pub struct Shared {
     /// Long lists that were read from disk.
     pub lists: Lists,
     pub systems: Systems,
+    custom: RwLock<Arc<Registry>>,
     pub dictionaries: Arc<Dictionaries>,
     readers: Mutex<Vec<Reader>>,
     failed: AtomicBool,
@@ -170,6 +172,11 @@ impl Shared {
         };
         self.give_back(reader);
         number
+    }
+
+    /// Search parameters that the practice has defined.
+    pub fn custom(&self) -> Arc<Registry> {
+        self.custom.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn unpack(&self, bytes: &[u8]) -> Result<Vec<Indexed>> {
@@ -351,6 +358,7 @@ impl Store {
             generations: RwLock::new(vec![Arc::new(Generation::new())]),
             lists: Lists::default(),
             systems: Systems::default(),
+            custom: RwLock::default(),
             dictionaries: Arc::new(Dictionaries::default()),
             readers: Mutex::new(Vec::new()),
             failed: AtomicBool::new(false),
@@ -376,6 +384,17 @@ impl Store {
     /// Whether the record is in a database that other processes may use too.
     pub fn is_shared(&self) -> bool {
         matches!(self.inner.shared.home, Home::Database(_))
+    }
+
+    /// Says which search parameters the practice has defined; what is verified follows them.
+    pub fn set_custom(&self, registry: Arc<Registry>) {
+        let slot = &self.inner.shared.custom;
+        *slot.write().unwrap_or_else(PoisonError::into_inner) = registry;
+    }
+
+    /// Search parameters that the practice has defined.
+    pub fn custom(&self) -> Arc<Registry> {
+        self.inner.shared.custom()
     }
 
     /// The number of the last version that is on disk and visible.

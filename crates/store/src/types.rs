@@ -102,7 +102,7 @@ pub struct Put {
     /// Byte offset in `text` where `"versionId":"1","lastUpdated":"…"` is put in. Commas around it
     /// are the caller's.
     pub meta_at: usize,
-    /// Index values; see `search::index`.
+    /// Index values; see `search::index_stored`.
     pub values: Vec<Indexed>,
     /// All references to resources of this server, wherever they stand.
     pub references: Vec<(ResourceType, String)>,
@@ -194,6 +194,8 @@ pub struct PageRequest {
 #[derive(Debug, Default)]
 pub struct SearchPage {
     pub rows: Vec<Version>,
+    /// By row: how well it matches, from 0 to 1; empty when there is no order of relevance.
+    pub scores: Vec<f64>,
     /// Matches in all; `None` when it was not asked for or would cost too much to tell.
     pub total: Option<u64>,
     /// False for an estimate that is too high.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use roaring::RoaringBitmap;
+use search::custom::is_custom;
 use search::value::ParamId;
 use sha2::{Digest, Sha256};
 use stdx::merkle::Frontier;
@@ -69,15 +70,20 @@ impl Check<'_> {
         }
     }
 
-    /// Where a key's sum is kept: family, and parameter or type.
-    fn slot(&mut self, key: &[u8]) -> &mut (u64, u64) {
-        let param = match key.first() {
+    /// Parameter of a key; of keys that have none, the type.
+    fn param_of(key: &[u8]) -> ParamId {
+        ParamId(u16::from_be_bytes(match key.first() {
             Some(b'R') => key.last_chunk::<2>().copied().unwrap_or_default(),
             Some(b'T' | b'X' | b'A') => [0, key.get(1).copied().unwrap_or(0)],
             _ => [1, 2].map(|i| key.get(i).copied().unwrap_or(0)),
-        };
+        }))
+    }
+
+    /// Where a key's sum is kept: family, and parameter or type.
+    fn slot(&mut self, key: &[u8]) -> &mut (u64, u64) {
+        let [high, low] = Check::param_of(key).0.to_be_bytes();
         let family = key.first().copied().unwrap_or(0);
-        self.sums.entry([family, param[0], param[1]]).or_default()
+        self.sums.entry([family, high, low]).or_default()
     }
 
     fn body_says(&mut self, key: &[u8], rid: Rid) {
@@ -183,8 +189,14 @@ fn one_body(
 ) -> Result<()> {
     let view = check.view;
     let version = &stored.head;
+    let custom = view.shared.custom();
+    let is_known =
+        |value: &search::value::Indexed| !is_custom(value.param) || custom.is_ready(value.param);
     let mut kept = view.shared.unpack(stored.packed)?;
-    let fresh = crate::view::index_body(version.rt, body)?;
+    kept.retain(is_known);
+    let words = crate::view::words_of_body(version.rt, body.clone())?;
+    let mut fresh = crate::view::index_body(version.rt, body, &custom)?;
+    fresh.retain(is_known);
     kept.extend(crate::view::left_out_of_pack(fresh.clone()));
     let number = |text: &str| view.shared.systems.find(text).unwrap_or(u32::MAX);
     let keys_of = |values: &[search::value::Indexed]| {
@@ -203,6 +215,11 @@ fn one_body(
     }
     for key in &kept_keys {
         check.body_says(key, version.rid);
+    }
+    for word in &words {
+        if let search::value::IndexValue::Word { word: text, impact } = &word.value {
+            check.body_says(&key::word(word.param, text, *impact), version.rid);
+        }
     }
     for key in key::updated(version.rt, version.last_updated_ms) {
         check.body_says(&key, version.rid);
@@ -297,11 +314,16 @@ fn chains(check: &mut Check<'_>) -> Result<()> {
 /// Sums over the posting lists, then the comparison.
 fn lists(check: &mut Check<'_>) -> Result<()> {
     let view = check.view;
+    let custom = view.shared.custom();
     let mut failure = None;
     // Columns (`C`) are no lists; what stands under `O` depends on what was there at the time.
     for (from, to) in [(0, b'C'), (b'C' + 1, b'O'), (b'O' + 1, u8::MAX)] {
         view.walk(&[from], &[to], false, |key, rids| {
-            check.list_says(key, &rids);
+            // Lists of a parameter that is being built, or is no more, say nothing.
+            let param = Check::param_of(key);
+            if !is_custom(param) || custom.is_ready(param) {
+                check.list_says(key, &rids);
+            }
             Ok(true)
         })
         .unwrap_or_else(|e| failure = Some(e));

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use search::value::{Indexed, ParamId};
+use search::custom::Registry;
+use search::value::{IndexValue, Indexed, ParamId};
 
 use crate::body;
 use crate::column;
@@ -346,7 +347,7 @@ impl View<'_> {
         bodies: &mut body::Reader,
     ) -> Result<(String, i64, Vec<Indexed>)> {
         let version = self.version(rid, bodies)?;
-        let values = index_body(version.rt, version.body)?;
+        let values = index_body(version.rt, version.body, &self.shared.custom())?;
         Ok((version.head.id, version.head.last_updated_ms, values))
     }
 
@@ -365,10 +366,34 @@ pub(crate) fn left_out_of_pack(values: Vec<Indexed>) -> impl Iterator<Item = Ind
 }
 
 /// Index values of a stored body.
-pub(crate) fn index_body(rt: ResourceType, body: Vec<u8>) -> Result<Vec<Indexed>> {
+pub(crate) fn index_body(
+    rt: ResourceType,
+    body: Vec<u8>,
+    custom: &Registry,
+) -> Result<Vec<Indexed>> {
     let doc = fhir::json::Doc::parse(body)
         .map_err(|e| Error::with(crate::Kind::Corrupt, "a stored body is no JSON", e))?;
-    Ok(search::index(rt, doc.root(), ""))
+    let mut values = search::index(rt, doc.root(), "");
+    custom.index(rt, doc.root(), "", &mut values);
+    Ok(values)
+}
+
+/// What a body says for keys and packed values do not hold: composites and words.
+pub(crate) fn left_out_of_body(rt: ResourceType, body: Vec<u8>) -> Result<Vec<Indexed>> {
+    let doc = fhir::json::Doc::parse(body)
+        .map_err(|e| Error::with(crate::Kind::Corrupt, "a stored body is no JSON", e))?;
+    let mut values = search::index_stored(rt, doc.root(), "");
+    values.retain(|v| matches!(v.value, IndexValue::Composite(_) | IndexValue::Word { .. }));
+    Ok(values)
+}
+
+/// The words of a stored body.
+pub(crate) fn words_of_body(rt: ResourceType, body: Vec<u8>) -> Result<Vec<Indexed>> {
+    let doc = fhir::json::Doc::parse(body)
+        .map_err(|e| Error::with(crate::Kind::Corrupt, "a stored body is no JSON", e))?;
+    let mut words = Vec::new();
+    search::fulltext::index_words(rt, doc.root(), &mut words);
+    Ok(words)
 }
 
 fn pop(

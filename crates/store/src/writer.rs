@@ -15,6 +15,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use fhir_tables::ResourceType;
+use search::custom::is_custom;
 use search::value::{IndexValue, Indexed, NO_PARAM, ParamId};
 use sha2::{Digest, Sha256};
 use stdx::merkle::Frontier;
@@ -25,6 +26,7 @@ use crate::disk::{Connection, Ident, NewVersion};
 use crate::error::{CommitError, Error, Kind, Result};
 use crate::key::Keys;
 use crate::memory::Generation;
+use crate::reindex::{self, Reindex};
 use crate::store::Shared;
 use crate::types::{
     ChangeKind, Check, Committed, Expect, ItemOp, OutboxRow, Put, PutKind, PutResult, Rid,
@@ -68,7 +70,10 @@ pub enum Link {
 /// References of search parameters to resources of this server.
 pub fn references(values: &[Indexed]) -> impl Iterator<Item = (ParamId, ResourceType, &str)> {
     values.iter().filter_map(|v| match &v.value {
-        IndexValue::Reference { ty, id } if v.param != NO_PARAM => Some((v.param, *ty, &**id)),
+        // Nothing joins along the references that a practice's own parameters find.
+        IndexValue::Reference { ty, id } if v.param != NO_PARAM && !is_custom(v.param) => {
+            Some((v.param, *ty, &**id))
+        }
         _ => None,
     })
 }
@@ -104,6 +109,10 @@ pub enum Message {
     },
     Blob {
         blob: Blob,
+        reply: mpsc::SyncSender<Result<()>>,
+    },
+    Reindex {
+        slice: Reindex,
         reply: mpsc::SyncSender<Result<()>>,
     },
     Close,
@@ -305,6 +314,13 @@ impl Writer {
                 }
                 let _caller_gone = reply.send(answer);
             }
+            Message::Reindex { slice, reply } => {
+                let answer = self.reindex(&slice);
+                if let Err(e) = &answer {
+                    self.stop_unless_full(e);
+                }
+                let _caller_gone = reply.send(answer);
+            }
             Message::Commit(_) | Message::Close => {}
         }
     }
@@ -334,6 +350,22 @@ impl Writer {
             Connection::Sqlite(file) => self.in_transaction(file, |c| blob.write(c)),
             Connection::Postgres(_) => blob.write(&self.connection),
         }
+    }
+
+    fn reindex(&self, slice: &Reindex) -> Result<()> {
+        let Connection::Sqlite(file) = &self.connection else {
+            let words = "search parameters cannot be added to a record in a PostgreSQL database";
+            return Err(Error::new(Kind::Misuse, words));
+        };
+        let (upto, systems) = (Cell::new(0), &self.shared.systems);
+        self.in_transaction(file, |_| {
+            reindex::write(file, &self.shared, slice)?;
+            let (n, unsaved) = systems.unsaved();
+            upto.set(n);
+            unsaved.iter().try_for_each(|(n, text)| file.put_system(*n, text))
+        })?;
+        systems.mark_saved(upto.get());
+        Ok(())
     }
 
     fn add_dictionary(&mut self, rt: ResourceType, bytes: &[u8]) -> Result<()> {

@@ -63,6 +63,7 @@ fn query(text: &str) -> Query {
         handling: search::parse::Handling::Strict,
         base_url: "",
         now_ms: 1_790_000_000_000,
+        lookup: &search::lookup::NoRecord,
     };
     let pairs = [(name.to_owned(), value.to_owned())];
     search::parse::parse(rt("Patient"), None, &pairs, setting).expect(text)

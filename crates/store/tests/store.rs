@@ -48,7 +48,7 @@ fn put(json: &str, expect: Expect) -> Put {
     let doc = Doc::parse(json).expect("JSON");
     let root = doc.root();
     let ty = rt(&root.str("resourceType").expect("type"));
-    let values = search::index(ty, root, "");
+    let values = search::index_stored(ty, root, "");
     let references = values
         .iter()
         .filter_map(|v| match &v.value {
@@ -110,6 +110,7 @@ fn query(name: &str, text: &str) -> Query {
         handling: search::parse::Handling::Strict,
         base_url: "",
         now_ms: 1_790_000_000_000,
+        lookup: &search::lookup::NoRecord,
     };
     search::parse::parse(rt(name), None, &pairs, setting).expect(text)
 }

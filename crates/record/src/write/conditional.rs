@@ -8,6 +8,7 @@ use store::{Head, Snapshot};
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::record::Record;
 use crate::route::parse_query;
 
 /// How many resources a condition selects.
@@ -20,8 +21,8 @@ pub(crate) enum Selected {
 /// Reads a condition.
 ///
 /// Errors: what the search parser finds; `Invalid` for a condition that selects everything.
-pub(crate) fn query(ctx: &Ctx, rt: ResourceType, text: &str, base_url: &str) -> Result<Query> {
-    let mut query = crate::search::parse_strict(rt, &parse_query(text), base_url, ctx.at_ms)?;
+pub(crate) fn query(ctx: &Ctx, rt: ResourceType, text: &str, record: &Record) -> Result<Query> {
+    let mut query = crate::search::parse_strict(rt, &parse_query(text), record, ctx.at_ms)?;
     crate::search::restrict(ctx, &mut query)?;
     if query.nodes.is_empty() {
         let text = format!("the condition on {rt} is empty: it would select every {rt}");

@@ -47,8 +47,10 @@ pub(crate) fn write(
     mode: &Mode,
 ) -> Result<Vec<Response>> {
     for _ in 0..ATTEMPTS_MAX {
+        // Until the commit is done: what is written is indexed by every parameter that exists.
+        let custom = record.custom().registry();
         let mut snapshot = record.store().snapshot()?;
-        let mut plan = plan(record, ctx, &mut snapshot, ops, mode)?;
+        let mut plan = plan(record, ctx, &mut snapshot, ops, mode, &custom)?;
         drop(snapshot);
         let texts = kept_texts(&plan, mode);
         let leaf = audit::write_leaf(ctx, ops, &plan.set.puts);
@@ -56,7 +58,13 @@ pub(crate) fn write(
         plan.set.items.extend(mode.with.iter().cloned().map(Change::into_op));
         let set = std::mem::take(&mut plan.set);
         match record.store().commit(set) {
-            Ok(committed) => return answers(ops, &plan, &committed, &texts, mode),
+            Ok(committed) => {
+                drop(custom);
+                if plan.defines {
+                    record.custom().reload(record.store(), record.base_url())?;
+                }
+                return answers(ops, &plan, &committed, &texts, mode);
+            }
             Err(CommitError::Conflict) => {}
             Err(CommitError::Stale { put, found }) => {
                 let op_idx = plan.owners[put];

@@ -8,6 +8,8 @@ use std::collections::{HashMap, HashSet};
 use fhir::issue::Issue;
 use fhir::json::{Doc, Node};
 use fhir_tables::ResourceType;
+use search::custom::Registry;
+use search::query::Query;
 use search::value::Indexed;
 use store::{ChangeKind, Check, Expect, Head, Put, PutKind, Snapshot, Version, WriteSet};
 
@@ -16,6 +18,7 @@ use super::operation::{Op, What};
 use super::{Mode, patching, placed, stale};
 use crate::access::{not_found, require};
 use crate::ctx::{Action, Ctx};
+use crate::custom::Defining;
 use crate::error::{Error, Kind, Result};
 use crate::prepare::{self, Links, Prepared};
 use crate::record::Record;
@@ -49,6 +52,8 @@ pub(crate) struct Plan {
     pub warnings: Vec<Vec<Issue>>,
     /// By put: its operation.
     pub owners: Vec<usize>,
+    /// The practice's own search parameters change.
+    pub defines: bool,
 }
 
 impl Plan {
@@ -86,6 +91,9 @@ struct Planner<'p> {
     deleted: HashSet<(ResourceType, String)>,
     /// Targets of references that are checked already.
     checked: HashSet<(ResourceType, String)>,
+    custom: &'p Registry,
+    /// Changes of the practice's own search parameters.
+    defining: Option<Defining>,
     plan: Plan,
 }
 
@@ -95,6 +103,7 @@ pub(crate) fn plan(
     snapshot: &mut Snapshot,
     ops: &[Op<'_>],
     mode: &Mode,
+    custom: &Registry,
 ) -> Result<Plan> {
     let read_at = snapshot.at();
     let mut planner = Planner {
@@ -107,11 +116,14 @@ pub(crate) fn plan(
         written: HashSet::with_capacity(ops.len()),
         deleted: HashSet::new(),
         checked: HashSet::new(),
+        custom,
+        defining: None,
         plan: Plan {
             set: WriteSet { read_at, ..WriteSet::default() },
             done: Vec::with_capacity(ops.len()),
             warnings: vec![Vec::new(); ops.len()],
             owners: Vec::with_capacity(ops.len()),
+            defines: false,
         },
     };
     let targets = planner.targets(ops)?;
@@ -122,6 +134,12 @@ pub(crate) fn plan(
     for op_idx in order {
         let op = &ops[op_idx];
         planner.carry_out(op_idx, op, &targets[op_idx]).map_err(|e| placed(e, op, mode))?;
+    }
+    if let Some(defining) = planner.defining.take() {
+        let (checks, items) = defining.finish();
+        planner.plan.defines = !items.is_empty();
+        planner.plan.set.checks.extend(checks);
+        planner.plan.set.items.extend(items);
     }
     Ok(planner.plan)
 }
@@ -246,7 +264,7 @@ impl Planner<'_> {
     /// What a condition selects; the commit checks that it still does.
     fn condition(&mut self, rt: ResourceType, text: &str) -> Result<Selected> {
         self.may(Action::Search, rt)?;
-        let query = conditional::query(self.ctx, rt, text, self.record.base_url())?;
+        let query = conditional::query(self.ctx, rt, text, self.record)?;
         let selected = conditional::select(self.snapshot, &query)?;
         let expect = match &selected {
             Selected::None => Vec::new(),
@@ -295,7 +313,7 @@ impl Planner<'_> {
             }
             (_, What::Delete { .. } | What::DeleteWhere { .. }) => {
                 if let Target::Current(head) = target {
-                    self.delete(op_idx, op, head);
+                    self.delete(op_idx, op, head)?;
                 }
             }
             (_, What::Patch { patch, .. } | What::PatchWhere { patch, .. }) => {
@@ -372,8 +390,23 @@ impl Planner<'_> {
         self.put(op_idx, op, id, node, expect)
     }
 
-    fn delete(&mut self, op_idx: usize, op: &Op<'_>, head: &Head) {
+    /// A SearchParameter is also a definition.
+    fn define(&mut self, rt: ResourceType, id: &str, node: Option<Node<'_>>) -> Result<()> {
+        if rt != ResourceType::SEARCH_PARAMETER {
+            return Ok(());
+        }
+        let mut defining = match self.defining.take() {
+            Some(defining) => defining,
+            None => Defining::begin(self.snapshot)?,
+        };
+        defining.set(id, node, self.record.store().is_shared())?;
+        self.defining = Some(defining);
+        Ok(())
+    }
+
+    fn delete(&mut self, op_idx: usize, op: &Op<'_>, head: &Head) -> Result<()> {
         let (rt, id) = (head.rt, head.id.clone());
+        self.define(rt, &id, None)?;
         let vid = op.what.if_match().unwrap_or(head.vid);
         self.plan.set.checks.push(Check::NotReferenced { rt, id: id.clone() });
         let put = Put {
@@ -387,6 +420,7 @@ impl Planner<'_> {
             expect: Expect::Version(vid),
         };
         self.push(op_idx, put);
+        Ok(())
     }
 
     fn put(
@@ -407,6 +441,7 @@ impl Planner<'_> {
         for link in &links {
             self.check_link(op_idx, op, link)?;
         }
+        self.define(rt, id, Some(node))?;
         let values = self.values(rt, &text, meta_at)?;
         let references = links.into_iter().map(|link| (link.rt, link.id)).collect();
         let kind = PutKind::Write;
@@ -422,7 +457,7 @@ impl Planner<'_> {
         node: Node<'_>,
         full_url: Option<&str>,
     ) -> Result<Prepared> {
-        let (ctx, base_url) = (self.ctx, self.record.base_url());
+        let (ctx, record) = (self.ctx, self.record);
         let (snapshot, selected) = (&mut *self.snapshot, &mut self.selected);
         let puts = self.plan.set.puts.as_slice();
         let mut select = |expression: &str, rt: ResourceType, query: &str| {
@@ -430,14 +465,15 @@ impl Planner<'_> {
             if let Some(to) = selected.get(&key) {
                 return Ok(to.clone());
             }
-            let to = select_one(ctx, snapshot, puts, base_url, (rt, query)).map_err(|mut e| {
+            let to = select_one(ctx, snapshot, puts, record, (rt, query)).map_err(|mut e| {
                 e.issues.iter_mut().for_each(|issue| issue.expression = expression.to_owned());
                 e
             })?;
             selected.insert(key, to.clone());
             Ok(to)
         };
-        let mut links = Links { base_url, full_urls: &self.full_urls, select: &mut select };
+        let mut links =
+            Links { base_url: record.base_url(), full_urls: &self.full_urls, select: &mut select };
         prepare::prepare(rt, id, node, full_url, &mut links)
     }
 
@@ -454,7 +490,10 @@ impl Planner<'_> {
         };
         let doc = Doc::parse(whole)
             .map_err(|e| Error::new(Kind::Internal, "the resource was damaged").caused_by(e))?;
-        Ok(search::index(rt, doc.root(), self.record.base_url()))
+        let base_url = self.record.base_url();
+        let mut values = search::index_stored(rt, doc.root(), base_url);
+        self.custom.index(rt, doc.root(), base_url, &mut values);
+        Ok(values)
     }
 
     fn check_link(&mut self, op_idx: usize, op: &Op<'_>, link: &prepare::Link) -> Result<()> {
@@ -489,6 +528,7 @@ impl Planner<'_> {
         let What::Restore { rt, id, vid, last_updated_ms, is_first, node } = &op.what else {
             return Ok(());
         };
+        self.define(*rt, id, *node)?;
         let (text, values, references) = match node {
             None => (String::new(), Vec::new(), Vec::new()),
             Some(node) => {
@@ -538,14 +578,14 @@ fn select_one(
     ctx: &Ctx,
     snapshot: &mut Snapshot,
     puts: &[Put],
-    base_url: &str,
+    record: &Record,
     (rt, text): (ResourceType, &str),
 ) -> Result<(ResourceType, String)> {
     require(ctx, Action::Search, Some(rt), None)?;
-    let query = conditional::query(ctx, rt, text, base_url)?;
+    let query = conditional::query(ctx, rt, text, record)?;
     let mut own = puts
         .iter()
-        .filter(|put| put.rt == rt && query.matches(&put.id, ctx.at_ms, &put.values))
+        .filter(|put| put.rt == rt && matches_put(&query, put, ctx.at_ms))
         .map(|put| put.id.as_str());
     let stored = match conditional::select(snapshot, &query)? {
         Selected::One(head) => Some(head.id),
@@ -562,6 +602,21 @@ fn select_one(
         (Some(id), Some(own), None) if id == own => Ok((rt, id)),
         _ => Err(conditional::many(rt, text)),
     }
+}
+
+/// Whether a resource that is about to be written answers a query.
+fn matches_put(query: &Query, put: &Put, at_ms: i64) -> bool {
+    if !query.criteria().any(|criterion| criterion.needs_body()) {
+        return query.matches(&put.id, at_ms, &put.values);
+    }
+    // Local references are relative already: no base is needed to know them.
+    let text = match put.meta_at {
+        // A version made elsewhere is whole.
+        0 => put.text.clone(),
+        at => prepare::served(&put.text, at, 1, at_ms),
+    };
+    Doc::parse(text)
+        .is_ok_and(|doc| query.matches(&put.id, at_ms, &search::index(put.rt, doc.root(), "")))
 }
 
 /// Errors: `Stale` when the client named another version than the current one.

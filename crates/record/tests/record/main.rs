@@ -2,9 +2,11 @@
 
 mod cases;
 mod common;
+mod custom;
 mod door;
 mod export;
 mod full_disk;
+mod hostile;
 mod kinds;
 mod laws;
 mod suites;

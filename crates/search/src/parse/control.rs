@@ -5,7 +5,9 @@
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::{ResourceType, SearchKind};
 
-use super::{COUNT_MAX, INCLUDES_MAX, Read, SORT_KEYS_MAX, invalid, not_supported, shown, targets};
+use super::{
+    COUNT_MAX, INCLUDES_MAX, Read, SORT_KEYS_MAX, Setting, invalid, not_supported, shown, targets,
+};
 use crate::params;
 use crate::query::{Include, Query, SortKey, Summary, Total};
 use crate::suggest::nearest;
@@ -18,6 +20,7 @@ pub(super) fn read<'a>(
     name: &'a str,
     value: &str,
     across: bool,
+    setting: Setting<'_>,
 ) -> Result<Option<Read>, Issue> {
     let (code, modifier) = name.split_once(':').unwrap_or((name, ""));
     match code {
@@ -45,7 +48,7 @@ pub(super) fn read<'a>(
     }
     seen.push(name);
     match code {
-        "_sort" => read_sort(query, value)?,
+        "_sort" => read_sort(query, value, setting)?,
         "_count" => {
             let bad = || invalid(name, "must be a whole number, 0 or more");
             let digits = value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty();
@@ -87,13 +90,13 @@ pub(super) fn read<'a>(
     Ok(Some(Read::Used))
 }
 
-fn read_sort(query: &mut Query, value: &str) -> Result<(), Issue> {
+fn read_sort(query: &mut Query, value: &str, setting: Setting<'_>) -> Result<(), Issue> {
     for key in value.split(',') {
         let (code, descending) = match key.strip_prefix('-') {
             Some(code) => (code, true),
             None => (key, false),
         };
-        let Some((param, definition)) = params::find(query.rt, code) else {
+        let Some((param, definition)) = super::find(query.rt, code, "_sort", setting)? else {
             let codes = params::of(query.rt).map(|(_, param)| param.code);
             let hint = match nearest(code, codes) {
                 Some(near) => format!("did you mean '{near}'?"),

@@ -3,20 +3,23 @@
 //! Source: FHIR R4 search.html, compartmentdefinition.html.
 //! The caller has decoded names and values; `_format`, `_pretty` and paging belong to the callers
 //! and are not understood here (the first two are passed over).
-//! Not here: `_text`, `_content`, `:in`, `:not-in`, subsumption on tokens, `_query`; they are
-//! refused by name and never left out in silence.
+//! Not here: `_query`; it is refused by name and never left out in silence.
 
 mod control;
 mod filter;
 mod node;
 mod operand;
 mod system;
+mod terms;
 
 use std::cell::Cell;
+
+pub use terms::PARTS_MAX;
 
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::{ResourceType, SearchKind, SearchParam, compartment};
 
+use crate::lookup::Lookup;
 use crate::params;
 use crate::query::{Compartment, Criterion, Modifier, Operand, Query, Summary};
 use crate::suggest::nearest;
@@ -43,6 +46,8 @@ pub struct Setting<'a> {
     pub base_url: &'a str,
     /// For `ap` on dates.
     pub now_ms: i64,
+    /// What a query has to know of the record: value sets, hierarchies.
+    pub lookup: &'a dyn Lookup,
 }
 
 /// Most parameters in one search.
@@ -88,7 +93,7 @@ const CONTROLS: &[&str] = &[
 ];
 
 /// Parameters of R4 that are refused by name.
-const REFUSED: &[&str] = &["_text", "_content", "_query", "_containedType", "near"];
+const REFUSED: &[&str] = &["_query", "_containedType"];
 
 /// Reads a search on `rt`, within the compartment of a resource when one is given.
 ///
@@ -177,7 +182,7 @@ fn read_pair<'a>(
     value: &str,
     reading: &Reading<'_>,
 ) -> Result<Read, Issue> {
-    if let Some(read) = control::read(query, seen, name, value, reading.across)? {
+    if let Some(read) = control::read(query, seen, name, value, reading.across, reading.setting)? {
         return Ok(read);
     }
     match node::read(reading, query.rt, name, name, value, 0) {
@@ -189,6 +194,22 @@ fn read_pair<'a>(
             Ok(Read::Ignored)
         }
         Err(fail) => Err(fail.issue()),
+    }
+}
+
+/// The parameter of this code: R4's own, or one that the practice has defined.
+pub(crate) fn find(
+    rt: ResourceType,
+    code: &str,
+    name: &str,
+    setting: Setting<'_>,
+) -> Result<Option<(ParamId, &'static SearchParam)>, Issue> {
+    match params::find(rt, code) {
+        Some(found) => Ok(Some(found)),
+        None => setting.lookup.custom(rt, code).map_err(|refusal| {
+            let text = format!("Parameter '{}': {}.", shown(name), refusal.text);
+            Issue::error(refusal.code, "", text)
+        }),
     }
 }
 
@@ -221,7 +242,11 @@ fn read_criterion(
         Issue::error(IssueType::TooCostly, "", text)
     })?;
     reading.operands_left.set(left);
-    let operands = texts.iter().map(|text| reader.read(text)).collect::<Result<Vec<_>, _>>()?;
+    let operands = if terms::needs_terms(param, modifier) {
+        reader.terms(&texts)?
+    } else {
+        texts.iter().map(|text| reader.read(text)).collect::<Result<Vec<_>, _>>()?
+    };
     let implied = implied_by(param, modifier, &operands);
     Ok(Criterion { param: id, kind: param.kind, modifier, operands, implied })
 }
@@ -259,6 +284,9 @@ fn read_modifier(name: &str, param: &SearchParam, text: &str) -> Result<Modifier
         }
         return Ok(Modifier::Type(rt));
     }
+    if terms::has_own_form(param) {
+        return Err(invalid(name, "has no modifiers; leave ':' and what follows out"));
+    }
     if !param.modifiers.contains(&text) || text == "type" {
         let known: Vec<&str> = param.modifiers.iter().copied().filter(|m| *m != "type").collect();
         return Err(invalid(
@@ -282,8 +310,10 @@ fn read_modifier(name: &str, param: &SearchParam, text: &str) -> Result<Modifier
         "not" => Modifier::Not,
         "of-type" => Modifier::OfType,
         "identifier" => Modifier::Identifier,
-        "above" if param.kind == SearchKind::Uri => Modifier::Above,
-        "below" if param.kind == SearchKind::Uri => Modifier::Below,
+        "above" => Modifier::Above,
+        "below" => Modifier::Below,
+        "in" => Modifier::In,
+        "not-in" => Modifier::NotIn,
         _ => {
             return Err(not_supported(
                 name,

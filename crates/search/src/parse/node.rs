@@ -7,7 +7,7 @@ use fhir_tables::{ResourceType, SearchKind, SearchParam};
 
 use super::{
     CHAIN_LINKS_MAX, NODES_MAX, REFUSED, Reading, filter, invalid, not_supported, operand,
-    read_criterion, read_modifier, shown, targets, unknown,
+    read_criterion, read_modifier, shown, targets, terms, unknown,
 };
 use crate::params;
 use crate::query::{Chain, Criterion, Has, Modifier, Node, Operand};
@@ -77,14 +77,15 @@ pub(super) fn read(
         }
         _ => {}
     }
-    let Some((id, param)) = params::find(rt, code) else {
+    let Some((id, param)) = super::find(rt, code, full, reading.setting)? else {
         return Err(Fail::Passable(unknown(rt, code)));
     };
     if value.is_empty() {
         let what = "has no value; give one or leave the parameter out";
         return Err(Fail::Passable(invalid(full, what)));
     }
-    if param.kind == SearchKind::Special || param.expression.is_empty() {
+    let has_own_form = terms::has_own_form(param);
+    if !has_own_form && (param.kind == SearchKind::Special || param.expression.is_empty()) {
         return Err(not_supported(full, "The parameter is part of FHIR R4.").into());
     }
     let modifier = match modifier {

@@ -7,12 +7,12 @@ use fhir::issue::Issue;
 use fhir_tables::{ResourceType, SearchKind, SearchParam};
 
 use super::{Setting, invalid, shown, targets};
-use crate::convert::{Target, target};
+use crate::convert::{Target, target, unit_of};
 use crate::decimal;
 use crate::normalize::normalize;
 use crate::params;
 use crate::plan::is_implied_system;
-use crate::query::{Modifier, Operand, Prefix, SystemMatch};
+use crate::query::{CanonicalRange, Modifier, Operand, Prefix, SystemMatch};
 
 /// Parts of `text` between separators that are not escaped; escapes stay.
 pub(super) fn split(text: &str, separator: char) -> Vec<&str> {
@@ -57,7 +57,7 @@ pub(super) struct Reader<'a> {
     pub setting: Setting<'a>,
 }
 
-type Result<T> = std::result::Result<T, Issue>;
+pub(super) type Result<T> = std::result::Result<T, Issue>;
 
 impl Reader<'_> {
     /// Reads one alternative; escapes are still in `text`.
@@ -84,11 +84,11 @@ impl Reader<'_> {
             SearchKind::Reference => self.reference(text),
             SearchKind::Uri => Ok(Operand::Uri(unescape(text))),
             SearchKind::Composite => self.composite(text),
-            SearchKind::Special => Err(self.bad(text, "cannot be used")),
+            SearchKind::Special => self.near(text),
         }
     }
 
-    fn bad(&self, text: &str, what: &str) -> Issue {
+    pub(super) fn bad(&self, text: &str, what: &str) -> Issue {
         invalid(self.name, &format!("has the value '{}', which {what}", shown(text)))
     }
 
@@ -126,7 +126,7 @@ impl Reader<'_> {
         Ok(Operand::Token { system, code })
     }
 
-    fn system_and_code(&self, text: &str) -> Result<(SystemMatch, Option<String>)> {
+    pub(super) fn system_and_code(&self, text: &str) -> Result<(SystemMatch, Option<String>)> {
         let parts = split(text, '|');
         Ok(match parts[..] {
             [code] => (SystemMatch::Any, Some(unescape(code))),
@@ -205,10 +205,11 @@ impl Reader<'_> {
         let (prefix, value, lo, hi) = self.decimal(text, number)?;
         let given = |text: &str| Some(unescape(text)).filter(|text| !text.is_empty());
         let (system, code) = (given(system), given(code));
-        Ok(Operand::Quantity { prefix, value, lo, hi, system, code })
+        let canonical = canonical(system.as_deref(), code.as_deref(), (value, lo, hi));
+        Ok(Operand::Quantity { prefix, value, lo, hi, system, code, canonical })
     }
 
-    fn reference(&self, text: &str) -> Result<Operand> {
+    pub(super) fn reference(&self, text: &str) -> Result<Operand> {
         if self.modifier == Modifier::Identifier {
             let (system, value) = self.system_and_code(text)?;
             return Ok(Operand::Identifier { system, value });
@@ -259,6 +260,17 @@ impl Reader<'_> {
         }
         Ok(Operand::Composite(operands))
     }
+}
+
+/// The numbers in base units, when the unit is one of UCUM and they are finite there.
+fn canonical(
+    system: Option<&str>,
+    code: Option<&str>,
+    (value, lo, hi): (f64, f64, f64),
+) -> Option<CanonicalRange> {
+    let unit = unit_of(system, code)?;
+    let (value, lo, hi) = (unit.canonical(value)?, unit.canonical(lo)?, unit.canonical(hi)?);
+    Some(CanonicalRange { kind: value.kind, value: value.value, lo: lo.value, hi: hi.value })
 }
 
 /// The types that a value of the parameter may have: `where(resolve() is Patient)` in all of its

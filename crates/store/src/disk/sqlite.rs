@@ -753,6 +753,15 @@ impl Connection {
         )
     }
 
+    pub fn drop_posting(&self, key: &[u8], first: Rid) -> Result<()> {
+        self.execute("DELETE FROM posting WHERE key = ?1 AND first = ?2", params![key, first])
+    }
+
+    /// Index values of a version that is there already.
+    pub fn set_packed(&self, rid: Rid, packed: &[u8]) -> Result<()> {
+        self.execute("UPDATE version SET packed = ?2 WHERE rid = ?1", params![rid, packed])
+    }
+
     pub fn put_blob_chunk(&self, hash: &blob::Hash, chunk: usize, bytes: &[u8]) -> Result<()> {
         self.execute(
             "INSERT OR IGNORE INTO blob VALUES(?1, ?2, ?3)",

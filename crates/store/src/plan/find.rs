@@ -7,7 +7,7 @@
 use fhir_tables::{ResourceType, SearchKind};
 use roaring::RoaringBitmap;
 use search::params as search_params;
-use search::query::{Criterion, Modifier, Node, Query};
+use search::query::{Criterion, Modifier, Node, Operand, Query};
 use search::value::Indexed;
 
 use super::{eval, in_compartment};
@@ -103,16 +103,21 @@ fn cost(rt: ResourceType, c: &Criterion) -> u8 {
         return 0;
     }
     match (c.modifier, c.kind) {
-        (Modifier::Not, _) => 5,
-        (Modifier::Contains | Modifier::Text | Modifier::OfType | Modifier::Filter(_), _) => 8,
+        (Modifier::Not | Modifier::NotIn, _) => 5,
+        (Modifier::Text, _) => 4,
+        (Modifier::Contains | Modifier::Filter(_), _) => 8,
         (Modifier::Missing, _) => 3,
         (_, SearchKind::Reference) => 0,
         (_, SearchKind::Token | SearchKind::Uri | SearchKind::String) => 1,
         (_, SearchKind::Composite) => 2,
         (_, SearchKind::Number | SearchKind::Quantity) => 3,
-        (_, SearchKind::Date) => 4,
-        _ => 8,
+        (_, SearchKind::Date | SearchKind::Special) => 4,
     }
+}
+
+/// Words are cheaper to look up than to find in bodies.
+fn is_full_text(c: &Criterion) -> bool {
+    matches!(c.operands.first(), Some(Operand::FullText(_)))
 }
 
 fn node_cost(rt: ResourceType, node: &Node) -> u8 {
@@ -172,7 +177,7 @@ impl Cx<'_, '_> {
             let found = match node {
                 Node::Criterion(criterion) => {
                     let few = candidates.as_ref().is_some_and(|c| c.len() <= VERIFY_RATHER_MAX);
-                    if few && cost(rt, criterion) > 0 {
+                    if few && cost(rt, criterion) > 0 && !is_full_text(criterion) {
                         unsure.push(criterion);
                         sure = Some(RoaringBitmap::new());
                         continue;
