@@ -189,8 +189,10 @@ async fn prepare(
         }
         Workload::Everything => {
             let args = Everything { sweep: Vec::new(), resources: EVERYTHING_RESOURCES };
-            let chosen_a = everything::choose(sides[0], &samples[0].patients, &args).await?;
-            let chosen_b = everything::choose(sides[1], &samples[1].patients, &args).await?;
+            let chosen_a = everything::choose(sides[0], &samples[0].patients, &args).await;
+            let chosen_a = chosen_a.map_err(|e| format!("A: {e}"))?;
+            let chosen_b = everything::choose(sides[1], &samples[1].patients, &args).await;
+            let chosen_b = chosen_b.map_err(|e| format!("B: {e}"))?;
             let (n_a, n_b) = (chosen_a.n_resources, chosen_b.n_resources);
             if (n_a - n_b).abs() > 0.01 * n_a.max(n_b) {
                 return Err(format!("{n_a:.0} and {n_b:.0} resources of a patient in the mean"));
@@ -309,7 +311,7 @@ fn markdown(pairs: &[Pair], left_out: &[String], sides: [&Host; 2], rounds: usiz
         );
     }
     for text in left_out {
-        let _ = writeln!(out, "\nLeft out of both: {text}.");
+        let _ = writeln!(out, "\nLeft out of both: {}.", text.trim_end_matches('.'));
     }
     out
 }

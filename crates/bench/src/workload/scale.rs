@@ -21,8 +21,8 @@ use crate::server::{DURABILITY, Site};
 use crate::svg::{self, Curve, Frame};
 
 const BEGIN: &str = "<!-- measured: written by `vitae bench scale` -->";
-/// Connections of every run here, but for those at 1.
-const CONNECTIONS: usize = 8;
+/// Connections of the searches: alone, and as the targets have it.
+const SWEEP: [usize; 2] = [1, 8];
 /// Requests for the page, see [`chart`].
 const ENCOUNTERS: usize = 1_000;
 /// What was loaded, in the folder of a size.
@@ -50,6 +50,11 @@ pub async fn run(
     machine: &Machine,
     date: &str,
 ) -> Result<Results, String> {
+    if bench.database_url.is_some() || bench.base.is_some() {
+        return Err("scale keeps a practice of each size in files of --folder: leave \
+                    --database-url and --base out"
+            .to_owned());
+    }
     let mut sizes = args.sizes.clone();
     sizes.sort_unstable();
     sizes.dedup();
@@ -105,11 +110,11 @@ async fn measure(
     eprintln!("{} resources, {} patients", grouped(n as f64), asker.count("Patient").await?);
 
     let ids = read::ids(&host, 20_000).await?;
-    let read = read::run(bench, &host, &ids, CONNECTIONS).await?;
+    let read = read::run(bench, &host, &ids, 1).await?;
     let samples = sample::take(&host.target, &[]).await?;
     let mixes = Mixes::probe(&host, &samples).await?;
     let show = |mixed: &Mixed| eprintln!("{}", mixed.run.line());
-    let mut mixes = mixes.run(bench, &host, &[CONNECTIONS], show).await;
+    let mut mixes = mixes.run(bench, &host, &SWEEP, show).await;
     let counts = Mix::probe(&host, shapes::counts(&samples)).await?;
     mixes.push(counts.run(bench, &host, COUNT, 1).await);
     mixes.last().into_iter().for_each(show);
@@ -209,7 +214,7 @@ impl Size {
     }
 }
 
-/// Costs in milliseconds by size, one curve for each kind.
+/// Costs in milliseconds by size, one curve for each kind: those at 1 connection first.
 fn curves(sizes: &[Size]) -> Vec<Curve> {
     let mut curves: Vec<Curve> = Vec::new();
     let mut add = |name: String, n: u64, ms: f64| {
@@ -222,17 +227,24 @@ fn curves(sizes: &[Size]) -> Vec<Curve> {
     };
     for size in sizes {
         let n = size.n_stored;
-        add("read by id, p50".to_owned(), n, size.read.quantile_ms(0.5));
+        add("W6 read".to_owned(), n, size.read.quantile_ms(0.5));
         for mixed in &size.mixes {
-            let name = format!("{}, {} conn., p50", mixed.run.workload, mixed.run.connections);
+            let name = match mixed.run.connections {
+                1 => mixed.run.workload.clone(),
+                connections => format!("{}{MANY}{connections}", mixed.run.workload),
+            };
             add(name, n, mixed.median_of_medians_ms());
         }
         if let Some(Ok(chart)) = &size.chart {
-            add("chart, 1 000 encounters, p50".to_owned(), n, chart.quantile_ms(0.5));
+            add("chart, 1 000 encounters".to_owned(), n, chart.quantile_ms(0.5));
         }
     }
+    curves.sort_by_key(|curve| curve.name.contains(MANY));
     curves
 }
+
+/// In the names of curves of more than one connection.
+const MANY: &str = ", connections: ";
 
 /// Costs of one shape: resources stored, p50 and p99 in milliseconds, of each size.
 struct ShapeCosts {
@@ -302,9 +314,11 @@ fn picture(sizes: &[Size]) -> String {
     let frame = Frame {
         title: "How the cost of a request grows with the record",
         x_name: "resources stored",
-        y_name: "milliseconds",
+        y_name: "milliseconds at p50, 1 connection",
     };
-    svg::draw(frame, &curves(sizes))
+    let mut curves = curves(sizes);
+    curves.retain(|curve| !curve.name.contains(MANY));
+    svg::draw(frame, &curves)
 }
 
 fn markdown(sizes: &[Size], machine: &Machine, date: &str) -> String {
@@ -338,7 +352,7 @@ fn markdown(sizes: &[Size], machine: &Machine, date: &str) -> String {
     let lines = " --: |".repeat(sizes.len() + 2);
     let _ = writeln!(
         out,
-        "\n| milliseconds at p50 |{} growth | exponent |\n| --- |{lines}",
+        "\n| milliseconds at p50, 1 connection unless named |{} growth | exponent |\n| --- |{lines}",
         heads.concat()
     );
     for curve in curves(sizes) {
