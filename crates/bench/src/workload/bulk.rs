@@ -22,7 +22,8 @@ use crate::server::Site;
 
 /// Lines of one file.
 const LINES_OF_FILE: u64 = 50_000;
-const LEVEL: i32 = 1;
+/// Of zstd: the files are read once, so speed counts more than size.
+const LEVEL: i32 = -3;
 /// How often the memory of a running program is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
