@@ -7,7 +7,7 @@ use generate::{HEAVY_INDEX, Options, Practice, PracticeKind};
 
 use super::Host;
 use crate::cli;
-use crate::client::{Connection, Sending, Target};
+use crate::client::{Connection, Sending, Target, count_created};
 use crate::corpus::{SEED, TODAY};
 use crate::report;
 use crate::server::Site;
@@ -24,6 +24,8 @@ pub struct Found {
     pub cpu_seconds_each: Option<f64>,
     pub plain_bytes: usize,
     pub gzip_bytes: usize,
+    /// Resources that were imported for it: the patient's, and the generator's practice.
+    pub n_imported: u64,
 }
 
 impl Found {
@@ -63,7 +65,12 @@ impl Found {
 ///
 /// Errors: the import, the login or a page is refused.
 pub async fn run(host: &Host, args: &cli::Chart) -> Result<Found, String> {
-    import(host, args.encounters).await?;
+    let n_imported = import(host, args.encounters).await?;
+    Ok(Found { n_imported, ..ask(host, args).await? })
+}
+
+/// [`run`] where the patient is there already.
+pub async fn ask(host: &Host, args: &cli::Chart) -> Result<Found, String> {
     let anonymous =
         Target { credential: std::sync::Arc::default(), gzip: false, ..host.target.clone() };
     let cookie = sign_in(&anonymous).await?;
@@ -92,6 +99,7 @@ pub async fn run(host: &Host, args: &cli::Chart) -> Result<Found, String> {
         cpu_seconds_each: cpu_seconds.map(|seconds| seconds / n),
         plain_bytes,
         gzip_bytes,
+        n_imported: 0,
     })
 }
 
@@ -108,7 +116,7 @@ async fn get(
     Ok(answer.body.len())
 }
 
-async fn import(host: &Host, encounters: usize) -> Result<(), String> {
+async fn import(host: &Host, encounters: usize) -> Result<u64, String> {
     let options =
         Options { seed: SEED, patients: 1, kind: PracticeKind::PrimaryCare, today: TODAY };
     let practice = Practice::new(options);
@@ -116,14 +124,16 @@ async fn import(host: &Host, encounters: usize) -> Result<(), String> {
     bundles.extend(practice.heavy_patient_bundles(encounters));
     let mut connection = Connection::new(&host.target);
     let path = connection.base().to_string();
+    let mut n_imported = 0;
     for bundle in &bundles {
         let answer = connection.send("POST", &path, Sending::fhir(bundle.as_bytes())).await?;
         if answer.status != 200 {
             let text: String = String::from_utf8_lossy(answer.body).chars().take(400).collect();
             return Err(format!("the heavy patient is refused: {} {text}", answer.status));
         }
+        n_imported += count_created(answer.body) as u64;
     }
-    Ok(())
+    Ok(n_imported)
 }
 
 /// The header line of a session.
