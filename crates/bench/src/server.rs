@@ -124,9 +124,13 @@ impl Site {
     }
 
     /// Bytes of the practice on disk, all in; of all databases of a PostgreSQL server.
-    pub fn bytes_on_disk(&self) -> u64 {
-        let database = self.database.as_ref().and_then(|database| database.pid);
-        process::folder_bytes(&self.data()) + database.map_or(0, process::postgres_bytes)
+    ///
+    /// Shape: `None` for a database whose files cannot be seen from here.
+    pub fn bytes_on_disk(&self) -> Option<u64> {
+        let of_folder = process::folder_bytes(&self.data());
+        let Some(database) = &self.database else { return Some(of_folder) };
+        let of_database = process::postgres_bytes(database.pid?);
+        (of_database > 0).then_some(of_folder + of_database)
     }
 
     /// `vitae` with this practice's keys, and its database where there is one.

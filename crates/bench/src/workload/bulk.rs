@@ -131,7 +131,7 @@ pub async fn measure(bench: &Bench, corpus: &Corpus, n_resources: u64) -> Result
     let written = write_ndjson(corpus, n_resources, &folder, false)?;
     let import = load(&site, &folder, &written)?;
     remove(&folder)?;
-    let bytes_on_disk = site.bytes_on_disk();
+    let bytes_on_disk = site.bytes_on_disk().unwrap_or(0);
     let out = site.folder().join("export");
     let mut export = site.vitae();
     export.args(["export", "--data"]).arg(site.data()).arg("--out").arg(&out);

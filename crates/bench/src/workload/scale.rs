@@ -108,7 +108,7 @@ async fn measure(
     // An earlier run has imported the patient with the long chart.
     let of_chart = read_numbers(&folder.join(CHARTED), ["resources"]);
     let n_stored = n_loaded + of_chart.map_or(0, |[n]| n as u64);
-    let bytes_on_disk = site.bytes_on_disk();
+    let bytes_on_disk = site.bytes_on_disk().unwrap_or(0);
     let mut host = Host::start_site(site).await?;
     host.target.gzip = bench.gzip;
     let mut asker = Asker::new(&host.target);

@@ -35,7 +35,7 @@ pub struct Found {
     pub empty: cold_start::Found,
     pub full: cold_start::Found,
     pub imported: Imported,
-    pub bytes_on_disk: u64,
+    pub bytes_on_disk: Option<u64>,
     pub reads: Vec<Run>,
     pub searches: Vec<Mixed>,
     pub counts: Vec<Mixed>,

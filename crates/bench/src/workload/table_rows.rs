@@ -67,8 +67,8 @@ fn not_offered(mixed: &Mixed) -> String {
 }
 
 impl Found {
-    fn bytes_per_resource(&self) -> f64 {
-        self.bytes_on_disk as f64 / self.imported.n_stored.max(1) as f64
+    fn bytes_per_resource(&self) -> Option<f64> {
+        Some(self.bytes_on_disk? as f64 / self.imported.n_stored.max(1) as f64)
     }
 
     fn runs(&self) -> Vec<&Run> {
@@ -198,13 +198,13 @@ impl Found {
             }
             Err(why) => rows.add("bulk load (W9)", "≥ 30 000 resources/s", why.clone(), None),
         }
-        let kilobytes = self.bytes_per_resource() / 1000.0;
+        let kilobytes = self.bytes_per_resource().map(|bytes| bytes / 1000.0);
         let most = if self.is_postgres { 2.0 } else { 0.7 };
         rows.add(
             "bytes on disk per Synthea resource, all in",
             &format!("≤ {most} KB"),
-            format!("{kilobytes:.2} KB"),
-            Some(kilobytes <= most),
+            kilobytes.map_or_else(|| "not seen from here".to_owned(), |n| format!("{n:.2} KB")),
+            kilobytes.map(|n| n <= most),
         );
     }
 
@@ -277,7 +277,7 @@ impl Found {
             out,
             "Data: {} Synthea resources, {:.0} MB on disk.\n",
             grouped(self.imported.n_stored as f64),
-            self.bytes_on_disk as f64 / 1e6
+            self.bytes_on_disk.unwrap_or(0) as f64 / 1e6
         );
         let _ = writeln!(out, "| | target | measured | |\n| --- | --- | --- | --- |");
         for row in self.rows() {
@@ -329,8 +329,8 @@ impl Found {
             ("machine", report::machine_value(machine)),
             ("durability", Value::from(self.durability)),
             ("resources", report::whole(self.imported.n_stored)),
-            ("bytes_on_disk", report::whole(self.bytes_on_disk)),
-            ("bytes_per_resource", report::number(Some(self.bytes_per_resource()))),
+            ("bytes_on_disk", self.bytes_on_disk.map_or(Value::Null, report::whole)),
+            ("bytes_per_resource", report::number(self.bytes_per_resource())),
             ("start_empty", start(&self.empty)),
             ("start_full", start(&self.full)),
             ("runs", Value::array(self.runs().into_iter().map(Run::to_value))),
