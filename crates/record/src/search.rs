@@ -169,7 +169,12 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
         count,
         total: if is_count { Total::Accurate } else { query.total.unwrap_or(Total::Estimate) },
     };
-    let mut page = snapshot.search(&query, &request)?;
+    let mut page = if query.contained.inner {
+        let may = |rt| permit(ctx, Action::Search, Some(rt), None) == Decision::Permit;
+        snapshot.search_contained(&query, &request, &may)?
+    } else {
+        snapshot.search(&query, &request)?
+    };
     if query.total.is_none() && !page.total_is_exact {
         // A wrong total that nobody asked for is worse than none.
         page.total = None;
@@ -206,8 +211,10 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
     }
     let view = view_of(&query);
     let mut outcome = Outcome { n: page.rows.len() + included.len(), ..Outcome::default() };
-    entries(&mut bundle, record, (&page.rows, &page.scores), "match", &view, &mut outcome)?;
-    entries(&mut bundle, record, (&included, &[]), "include", &view, &mut outcome)?;
+    let matches = Rows { rows: &page.rows, inner: &page.inner, scores: &page.scores };
+    entries(&mut bundle, record, &matches, "match", (rt, &view), &mut outcome)?;
+    let included = Rows { rows: &included, inner: &[], scores: &[] };
+    entries(&mut bundle, record, &included, "include", (rt, &view), &mut outcome)?;
     let remarks = remarks(&query, is_cut);
     if !remarks.is_empty() {
         bundle.entry(|out| {
@@ -236,20 +243,41 @@ fn view_of(query: &Query) -> View {
     View { summary, elements: query.elements.clone() }
 }
 
+/// Rows of a page with what stands beside each.
+struct Rows<'a> {
+    rows: &'a [Version],
+    inner: &'a [Option<store::Inner>],
+    scores: &'a [f64],
+}
+
+/// `searched` is the type that the view is for.
 fn entries(
     bundle: &mut BundleText,
     record: &Record,
-    (rows, scores): (&[Version], &[f64]),
+    Rows { rows, inner, scores }: &Rows<'_>,
     mode: &str,
-    view: &View,
+    (searched, view): (ResourceType, &View),
     outcome: &mut Outcome,
 ) -> Result<()> {
     for (row_idx, row) in rows.iter().enumerate() {
         let text = text_of(&row.body)?;
         audit::patients_in(row.head.rt, &row.head.id, &text, &mut outcome.patients);
-        let text = crate::view::apply(row.head.rt, text, view)?;
+        let inner = inner.get(row_idx).and_then(Option::as_ref);
+        let text = match inner {
+            Some(inner) => crate::view::apply(searched, inner.text.clone(), view)?,
+            // A container of another type has other elements.
+            None if row.head.rt != searched && mode == "match" => text,
+            None => crate::view::apply(row.head.rt, text, view)?,
+        };
         bundle.entry(|out| {
             full_url(record.base_url(), row.head.rt.name(), &row.head.id, out);
+            if let Some(inner) = inner {
+                // search.html#contained: the container, then the fragment.
+                out.pop();
+                out.push('#');
+                out.push_str(&inner.id);
+                out.push('"');
+            }
             out.push_str(",\"resource\":");
             out.push_str(&text);
             out.push_str(",\"search\":{\"mode\":\"");

@@ -348,7 +348,8 @@ pub fn texts(rt: ResourceType, resource: Node<'_>, out: &mut Vec<Indexed>) {
     }
 }
 
-/// The words of a resource as values of `_text` and `_content`, for an index.
+/// The words of a resource as values of `_text` and `_content`, for an index; and for each type of
+/// which it contains a resource, an empty word under `_id` of that type.
 pub fn index_words(rt: ResourceType, resource: Node<'_>, out: &mut Vec<Indexed>) {
     let HumanText { narrative, content } = gather(rt, resource);
     // Usual numbers of words, against which a text counts as long.
@@ -360,6 +361,16 @@ pub fn index_words(rt: ResourceType, resource: Node<'_>, out: &mut Vec<Indexed>)
         if let Some((param, _)) = params::find(rt, code) {
             weighted(param, &text, usual, out);
         }
+    }
+    let mut types: Vec<ResourceType> = resource
+        .list("contained")
+        .filter_map(|inner| ResourceType::from_name(&inner.str("resourceType")?))
+        .collect();
+    types.sort_unstable();
+    types.dedup();
+    for inner in types {
+        let value = IndexValue::Word { word: String::new(), impact: 0 };
+        out.push(Indexed { param: params::id_of(inner), value });
     }
 }
 

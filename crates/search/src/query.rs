@@ -38,6 +38,7 @@ pub struct Query {
     pub summary: Summary,
     /// Top-level elements to serve; empty: all.
     pub elements: Vec<String>,
+    pub contained: Contained,
     /// Query string for the self link: what was understood, in the order given, without paging.
     pub canonical: String,
     /// Parameters left out because handling was lenient.
@@ -87,6 +88,25 @@ fn add_type(rt: ResourceType, out: &mut Vec<ResourceType>) {
     if !out.contains(&rt) {
         out.push(rt);
     }
+}
+
+/// `_contained` and `_containedType`: which resources are looked at, and what is shown of those
+/// that stand inside others.
+///
+/// Source: search.html#contained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contained {
+    /// Resources that stand on their own.
+    pub own: bool,
+    /// Resources inside others.
+    pub inner: bool,
+    /// Of these: the container, not the contained resource.
+    pub shows_container: bool,
+}
+
+impl Contained {
+    /// Without either parameter.
+    pub const NONE: Contained = Contained { own: true, inner: false, shows_container: true };
 }
 
 /// `Patient/1/Observation`: any of these parameters of the searched type points to the resource.

@@ -14,6 +14,7 @@ mod backup;
 mod blob;
 mod body;
 mod column;
+mod contained;
 mod disk;
 mod error;
 mod flush;
@@ -46,7 +47,7 @@ pub use reindex::Reindex;
 pub use snapshot::Snapshot;
 pub use store::{Clock, Store};
 pub use types::{
-    ChangeKind, Check, Committed, Cursor, Expect, Head, ItemOp, OutboxRow, OutboxTask, PageRequest,
-    Put, PutKind, PutResult, Rid, Scope, SearchPage, Version, WriteSet,
+    ChangeKind, Check, Committed, Cursor, Expect, Head, Inner, ItemOp, OutboxRow, OutboxTask,
+    PageRequest, Put, PutKind, PutResult, Rid, Scope, SearchPage, Version, WriteSet,
 };
 pub use verify::{Finding, Verified};

@@ -524,6 +524,7 @@ fn search(
         None => Vec::new(),
     };
     Ok(SearchPage {
+        inner: Vec::new(),
         scores,
         rows,
         total,

@@ -191,9 +191,19 @@ pub struct PageRequest {
     pub total: search::query::Total,
 }
 
+/// A resource inside another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inner {
+    pub id: String,
+    /// JSON.
+    pub text: String,
+}
+
 #[derive(Debug, Default)]
 pub struct SearchPage {
     pub rows: Vec<Version>,
+    /// By row, of a search of contained resources: the one that matches, unless the row itself does.
+    pub inner: Vec<Option<Inner>>,
     /// By row: how well it matches, from 0 to 1; empty when there is no order of relevance.
     pub scores: Vec<f64>,
     /// Matches in all; `None` when it was not asked for or would cost too much to tell.

@@ -104,8 +104,8 @@ fn what_was_there_and_what_comes_is_found() {
 #[test]
 fn the_work_goes_on_after_a_restart() {
     let mut test = TestRecord::new();
-    for n in 0..1_500 {
-        patient(&test, n, if n == 1_499 { "red" } else { "blue" });
+    for n in 0..900 {
+        patient(&test, n, if n == 899 { "red" } else { "blue" });
     }
     put(&test, &parameter("colour", "colour", "token", "active", COLOUR)).expect("defined");
     // Wherever the work is when the record closes, it ends up with everything.
@@ -114,9 +114,9 @@ fn the_work_goes_on_after_a_restart() {
         patient(&test, 0, "green");
     }
     wait_until_ready(&test, "colour");
-    assert_eq!(search(&test, "Patient", "colour=red").expect("found"), ["p1499"]);
+    assert_eq!(search(&test, "Patient", "colour=red").expect("found"), ["p899"]);
     assert_eq!(search(&test, "Patient", "colour=green").expect("found"), ["p0"]);
-    assert_eq!(search(&test, "Patient", "colour=blue").expect("found").len(), 1_498);
+    assert_eq!(search(&test, "Patient", "colour=blue").expect("found").len(), 898);
     assert_verified(&test);
 }
 

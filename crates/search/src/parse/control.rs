@@ -5,11 +5,9 @@
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::{ResourceType, SearchKind};
 
-use super::{
-    COUNT_MAX, INCLUDES_MAX, Read, SORT_KEYS_MAX, Setting, invalid, not_supported, shown, targets,
-};
+use super::{COUNT_MAX, INCLUDES_MAX, Read, SORT_KEYS_MAX, Setting, invalid, shown, targets};
 use crate::params;
-use crate::query::{Include, Query, SortKey, Summary, Total};
+use crate::query::{Include, Node, Query, SortKey, Summary, Total};
 use crate::suggest::nearest;
 
 /// Reads `name` when it is a control; `None` for all other parameters. `across`: the search is on
@@ -37,7 +35,8 @@ pub(super) fn read<'a>(
             }
             return Ok(Some(Read::Used));
         }
-        "_sort" | "_count" | "_total" | "_summary" | "_elements" | "_contained" => {}
+        "_sort" | "_count" | "_total" | "_summary" | "_elements" | "_contained"
+        | "_containedType" => {}
         _ => return Ok(None),
     }
     if !modifier.is_empty() {
@@ -84,10 +83,38 @@ pub(super) fn read<'a>(
             }
         }
         "_elements" => read_elements(query, value, across)?,
-        _ if value == "false" => {}
-        _ => return Err(not_supported(name, "Search of contained resources is part of FHIR R4.")),
+        "_contained" => {
+            let contained = &mut query.contained;
+            (contained.own, contained.inner) = match value {
+                "false" => (true, false),
+                "true" => (false, true),
+                "both" => (true, true),
+                _ => return Err(invalid(name, "must be true, false or both")),
+            };
+        }
+        _ => {
+            query.contained.shows_container = match value {
+                "container" => true,
+                "contained" => false,
+                _ => return Err(invalid(name, "must be container or contained")),
+            };
+        }
     }
     Ok(Some(Read::Used))
+}
+
+/// What does not go together with a search of contained resources.
+pub(super) fn check_contained(query: &Query) -> Option<Issue> {
+    let is_plain = query.nodes.iter().all(|node| matches!(node, Node::Criterion(_)));
+    let what = match (query.sort.is_empty(), is_plain) {
+        (false, _) => "_sort",
+        (_, false) => "chains, _has, _list and _filter",
+        _ => return None,
+    };
+    let text = format!(
+        "_contained=true and _contained=both do not go together with {what}: leave one out."
+    );
+    Some(Issue::error(IssueType::NotSupported, "", text))
 }
 
 fn read_sort(query: &mut Query, value: &str, setting: Setting<'_>) -> Result<(), Issue> {

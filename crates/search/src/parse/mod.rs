@@ -21,7 +21,7 @@ use fhir_tables::{ResourceType, SearchKind, SearchParam, compartment};
 
 use crate::lookup::Lookup;
 use crate::params;
-use crate::query::{Compartment, Criterion, Modifier, Operand, Query, Summary};
+use crate::query::{Compartment, Contained, Criterion, Modifier, Operand, Query, Summary};
 use crate::suggest::nearest;
 use crate::value::ParamId;
 
@@ -86,6 +86,7 @@ const CONTROLS: &[&str] = &[
     "_format",
     "_pretty",
     "_contained",
+    "_containedType",
     "_has",
     "_list",
     "_filter",
@@ -93,7 +94,7 @@ const CONTROLS: &[&str] = &[
 ];
 
 /// Parameters of R4 that are refused by name.
-const REFUSED: &[&str] = &["_query", "_containedType"];
+const REFUSED: &[&str] = &["_query"];
 
 /// Reads a search on `rt`, within the compartment of a resource when one is given.
 ///
@@ -136,6 +137,7 @@ fn read_query(
         revinclude: Vec::new(),
         summary: Summary::False,
         elements: Vec::new(),
+        contained: Contained::NONE,
         canonical: String::new(),
         ignored: Vec::new(),
     };
@@ -147,6 +149,9 @@ fn read_query(
             Ok(Read::Ignored) => query.ignored.push(name.clone()),
             Err(issue) => issues.push(issue),
         }
+    }
+    if issues.is_empty() && query.contained.inner {
+        issues.extend(control::check_contained(&query));
     }
     if issues.is_empty() { Ok(query) } else { Err(issues) }
 }
