@@ -51,7 +51,7 @@ const fn r(
 pub(crate) static UNITS: &[Row] = &[
     r("10*", false, false, "", 10.0, "1"),
     r("10^", false, false, "", 10.0, "1"),
-    r("[pi]", false, false, "", 3.141592653589793, "1"),
+    r("[pi]", false, false, "", std::f64::consts::PI, "1"),
     r("%", false, false, "", 1.0, "10*-2"),
     r("[ppth]", false, false, "", 1.0, "10*-3"),
     r("[ppm]", false, false, "", 1.0, "10*-6"),

@@ -59,7 +59,7 @@ impl Unit {
         }
     }
 
-    fn from_base(&self, base: f64) -> f64 {
+    fn of_base(&self, base: f64) -> f64 {
         match self.function {
             Some(f) => f.function.invert(base / self.factor) / f.scale,
             None => base / self.factor,
@@ -150,5 +150,5 @@ pub fn convert(value: f64, from: &str, to: &str) -> Result<f64, String> {
     if !source.is_comparable(&target) {
         return Err(format!("{from} and {to} measure different things"));
     }
-    Ok(rounded(target.from_base(source.to_base(value))))
+    Ok(rounded(target.of_base(source.to_base(value))))
 }

@@ -238,7 +238,7 @@ fn too_many_parameters_and_values_are_refused_by_their_limit() {
         (vec![pair("code", vec!["a"; 10_000].join(","))], "1000 values"),
         (vec![pair("code", "a".into()); 201], "200 parameters"),
         (vec![pair("_content", "a ".repeat(17))], "more than 16 words"),
-        (vec![pair("_sort", vec!["_id"; 9].join(","))], "8 keys"),
+        (vec![pair("_sort", ["_id"; 9].join(","))], "8 keys"),
         (
             vec![pair(
                 "value-quantity",

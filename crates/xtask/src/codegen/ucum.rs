@@ -118,5 +118,8 @@ fn unescaped(text: &str) -> String {
 /// A literal that Rust reads as the same number, with the digits of the definition.
 fn number(text: &str) -> Result<String, String> {
     let value: f64 = text.parse().map_err(|_| format!("'{text}' is no number"))?;
+    if value == std::f64::consts::PI {
+        return Ok("std::f64::consts::PI".to_owned());
+    }
     Ok(format!("{value:?}"))
 }
