@@ -116,6 +116,7 @@ pub(crate) fn subject(request: &Request) -> (char, String) {
             crate::links::append_query(pairs, &mut what);
             ('E', what)
         }
+        Request::FindPatients { typed, .. } => ('E', format!("Patient with {typed}")),
         Request::Operation { name, rt, id, pairs } => {
             let mut what = crate::links::operation_path(*name, *rt, id.as_deref());
             crate::links::append_query(pairs, &mut what);

@@ -34,7 +34,7 @@ const COUNT_MAX: usize = 1_000;
 /// A Bundle that is longer than this ends, with a link to the next. Bytes.
 const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Room that is made for an entry before it is read.
-const ENTRY_BYTES_USUAL: usize = 1_500;
+const ENTRY_BYTES_USUAL: usize = 3_000;
 /// Patients that are looked up together.
 const PATIENTS_TOGETHER: usize = 50;
 /// Resources that matches refer to, in one Bundle.
@@ -137,16 +137,6 @@ pub(crate) fn everything(
     let may_see = visible_types(ctx, &params, def);
     let mut walk = Walk::new(record, ctx, def, &params, &may_see, id.is_none());
     let from = token.as_ref().map(|token| place_of(&token.cursor)).transpose()?;
-    let next = match id {
-        Some(id) => {
-            let root = root(&snapshot, rt, id)?;
-            let rids = walk.members(&snapshot, &root)?;
-            walk.total = Some(rids.len() as u64);
-            walk.read(&mut snapshot, &root, &rids, from.map_or(0, |(_, rid)| rid))?
-        }
-        None => walk.all_patients(&mut snapshot, record, ctx, from)?,
-    };
-    walk.included(&mut snapshot)?;
     let t = snapshot.at();
     let url = |token: Option<&PageToken>| {
         let mut url = format!("{}/{own_path}", record.base_url());
@@ -156,12 +146,36 @@ pub(crate) fn everything(
         }
         url
     };
-    let mut links = vec![("self", url(token.as_ref()))];
-    if let Some((root, rid)) = next {
-        let cursor = Cursor { key: root.to_be_bytes().to_vec(), rid };
-        links.push(("next", url(Some(&PageToken { t, cursor, backward: false }))));
+    let head = |total: Option<u64>, next: Option<(Rid, Rid)>| {
+        let mut head = BundleText::new("searchset", Some(ctx.at_ms), total, 1024);
+        head.link("self", &url(token.as_ref()));
+        if let Some((root, rid)) = next {
+            let cursor = Cursor { key: root.to_be_bytes().to_vec(), rid };
+            head.link("next", &url(Some(&PageToken { t, cursor, backward: false })));
+        }
+        head
+    };
+    let (total, next) = match id {
+        Some(id) => {
+            let root = root(&snapshot, rt, id)?;
+            let rids = walk.members(&snapshot, &root)?;
+            let total = Some(rids.len() as u64);
+            walk.entries = head(total, None);
+            walk.head_len = walk.entries.len();
+            let after = from.map_or(0, |(_, rid)| rid);
+            (total, walk.read(&mut snapshot, &root, &rids, after)?)
+        }
+        None => {
+            walk.entries = head(None, None);
+            walk.head_len = walk.entries.len();
+            (None, walk.all_patients(&mut snapshot, record, ctx, from)?)
+        }
+    };
+    walk.included(&mut snapshot)?;
+    if next.is_some() {
+        walk.entries.replace_head(walk.head_len, &head(total, next));
     }
-    Ok(walk.finish(&links))
+    Ok(walk.finish())
 }
 
 fn root(snapshot: &Snapshot, rt: ResourceType, id: &str) -> Result<Head> {
@@ -218,12 +232,15 @@ struct Walk<'a> {
     may_see: &'a [bool],
     is_of_all: bool,
     count: usize,
+    /// The Bundle, from its head on, and how long that is.
     entries: BundleText,
-    total: Option<u64>,
+    head_len: usize,
     n: usize,
     /// Resources in the Bundle that are no members of a compartment, and what is to come:
     /// references that were met.
     met: HashSet<String>,
+    /// Types that references named: name, whether it is nobody's, whether it may be seen.
+    included_types: Vec<(String, bool, bool)>,
     wanted: Vec<String>,
     outcome: Outcome,
     failed: Option<Error>,
@@ -247,10 +264,11 @@ impl<'a> Walk<'a> {
             may_see,
             is_of_all,
             count: params.count.unwrap_or(count),
-            entries: BundleText::entries(0),
-            total: None,
+            entries: BundleText::new("searchset", None, None, 0),
+            head_len: 0,
             n: 0,
             met: HashSet::new(),
+            included_types: Vec::new(),
             wanted: Vec::new(),
             outcome: Outcome::default(),
             failed: None,
@@ -398,7 +416,8 @@ impl<'a> Walk<'a> {
                 let rest = &body[at + skipped..];
                 let end = memchr::memchr(b'"', rest).unwrap_or(0);
                 let Ok(reference) = str::from_utf8(&rest[..end]) else { continue };
-                if self.met.contains(reference) || !self.is_included(reference, is_root) {
+                let Some((ty, _)) = reference.split_once('/') else { continue };
+                if !self.is_included(ty, is_root) || self.met.contains(reference) {
                     continue;
                 }
                 self.met.insert(reference.to_owned());
@@ -407,15 +426,28 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether what `Type/id` names goes into the Bundle: what is in no patient's compartment, or
-    /// what the Encounter itself refers to.
-    fn is_included(&self, reference: &str, by_root: bool) -> bool {
-        let Some((ty, _)) = reference.split_once('/') else { return false };
-        let Some(rt) = ResourceType::from_name(ty) else { return false };
-        let patients = compartment("Patient").expect("a compartment of R4");
-        let is_nobodys = rt != patients.root && patients.params_of(rt).is_empty();
-        let of_encounter = by_root && self.def.root != patients.root;
-        (is_nobodys || of_encounter) && self.may_see[usize::from(rt.0)]
+    /// Whether resources of the type that a reference names go into the Bundle: those that are in
+    /// no patient's compartment, and all that the Encounter itself refers to. Asked thousands of
+    /// times, for a few types.
+    fn is_included(&mut self, ty: &str, by_root: bool) -> bool {
+        let known = self.included_types.iter().find(|(name, _, _)| name == ty);
+        let (is_nobodys, may_see) = match known {
+            Some((_, is_nobodys, may_see)) => (*is_nobodys, *may_see),
+            None => {
+                let patients = compartment("Patient").expect("a compartment of R4");
+                let found = ResourceType::from_name(ty).map(|rt| {
+                    let is_nobodys = rt != patients.root && patients.params_of(rt).is_empty();
+                    (is_nobodys, self.may_see[usize::from(rt.0)])
+                });
+                let (is_nobodys, may_see) = found.unwrap_or((false, false));
+                if found.is_some() {
+                    self.included_types.push((ty.to_owned(), is_nobodys, may_see));
+                }
+                (is_nobodys, may_see)
+            }
+        };
+        let of_encounter = by_root && self.def.root != ResourceType::PATIENT;
+        may_see && (is_nobodys || of_encounter)
     }
 
     /// Adds what matches refer to, and what that refers to.
@@ -451,14 +483,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn finish(self, links: &[(&str, String)]) -> Outcome {
-        let size = self.entries.len() + 1024;
-        let mut bundle = BundleText::new("searchset", Some(self.ctx.at_ms), self.total, size);
-        for (relation, url) in links {
-            bundle.link(relation, url);
-        }
-        let body = Some(bundle.finish_with(self.entries));
+    fn finish(self) -> Outcome {
         let mut outcome = self.outcome;
+        let body = Some(self.entries.finish());
         outcome.response = Response { status: 200, body, ..Response::default() };
         outcome
     }

@@ -15,6 +15,7 @@ mod custom;
 mod error;
 mod everything;
 mod export;
+mod find;
 mod history;
 mod import;
 mod items;

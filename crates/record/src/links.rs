@@ -84,11 +84,6 @@ impl BundleText {
         self.out.push('}');
     }
 
-    /// Entries alone, for a Bundle whose head is written last: [`BundleText::finish_with`].
-    pub fn entries(capacity: usize) -> BundleText {
-        BundleText { out: String::with_capacity(capacity), n_links: 0, n_entries: 0 }
-    }
-
     /// Bytes so far.
     pub fn len(&self) -> usize {
         self.out.len()
@@ -99,15 +94,11 @@ impl BundleText {
         self.out.reserve(n_bytes);
     }
 
-    /// The Bundle of this head, with its links, and of these entries.
-    pub fn finish_with(mut self, mut entries: BundleText) -> String {
-        if self.n_links > 0 {
-            self.out.push(']');
-        }
-        // In place: entries may be many megabytes.
-        entries.out.insert_str(0, &self.out);
-        entries.out.push_str(if entries.n_entries > 0 { "]}" } else { "}" });
-        entries.out
+    /// Puts another head in the place of the first `n_bytes`, which were this Bundle before its
+    /// first entry. Both have links.
+    pub fn replace_head(&mut self, n_bytes: usize, head: &BundleText) {
+        debug_assert!(self.n_links > 0 && head.n_links > 0 && head.n_entries == 0);
+        self.out.replace_range(..n_bytes, &head.out);
     }
 
     pub fn finish(mut self) -> String {
@@ -144,11 +135,16 @@ mod tests {
             let value = fhir::json::Value::parse(text.clone()).expect(&text);
             let len = |name| value.get(name).and_then(|v| v.as_array()).map_or(0, <[_]>::len);
             assert_eq!((len("link"), len("entry")), (n_links, n_entries));
-            let mut head = BundleText::new("searchset", Some(0), Some(2), 0);
-            (0..n_links).for_each(|i| head.link("self", &format!("http://h/\"{i}")));
-            let mut entries = BundleText::entries(0);
-            (0..n_entries).for_each(|_| entries.entry(|out| full_url("http://h", "A", "1", out)));
-            assert_eq!(head.finish_with(entries), text);
+            if n_links > 0 {
+                let mut other = BundleText::new("history", None, None, 0);
+                other.link("self", "http://h/other");
+                let n_bytes = other.len();
+                (0..n_entries).for_each(|_| other.entry(|out| full_url("http://h", "A", "1", out)));
+                let mut head = BundleText::new("searchset", Some(0), Some(2), 0);
+                (0..n_links).for_each(|i| head.link("self", &format!("http://h/\"{i}")));
+                other.replace_head(n_bytes, &head);
+                assert_eq!(other.finish(), text);
+            }
         }
     }
 }

@@ -215,6 +215,7 @@ impl Record {
                 let asked = Asked { rt, compartment, pairs: &pairs, handling };
                 crate::search::search(self, ctx, &asked)
             }
+            Request::FindPatients { typed, count } => crate::find::find(self, ctx, &typed, count),
             Request::History { of, pairs } => crate::history::history(self, ctx, &of, &pairs),
             Request::Operation { name: Operation::Everything, rt, id, pairs } => {
                 crate::everything::everything(self, ctx, rt, id.as_deref(), &pairs)
@@ -267,6 +268,7 @@ impl Record {
             Request::Read { .. }
             | Request::Vread { .. }
             | Request::Search { .. }
+            | Request::FindPatients { .. }
             | Request::Operation { .. }
             | Request::History { .. }
             | Request::Bundle { .. }

@@ -144,6 +144,12 @@ pub enum Request {
         pairs: Vec<(String, String)>,
         handling: Handling,
     },
+    /// Patients who have an identifier that begins with `typed`, or a phone number that holds its
+    /// digits; what is left of FHIR's search for a desk. At most `count`, no pages.
+    FindPatients {
+        typed: String,
+        count: usize,
+    },
     /// `pairs`: `_since`, `_at`, `_count`, `_page`, `_summary`, `_elements`.
     History {
         of: HistoryOf,

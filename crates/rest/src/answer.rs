@@ -1,5 +1,6 @@
 //! Renders answers: status, headers, JSON or XML, pretty or packed.
 
+use std::cell::RefCell;
 use std::io::Write;
 
 use axum::body::Body;
@@ -13,14 +14,14 @@ use fhir::json::Doc;
 use record::Response;
 
 use crate::HttpResponse;
-use crate::negotiate::{Format, Wanted};
+use crate::negotiate::{Coding, Format, Wanted};
 
 /// Bodies shorter than this are not packed.
-const GZIP_BYTES_MIN: usize = 1024;
+const PACKED_BYTES_MIN: usize = 1024;
 const X_CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
 
 /// JSON, the form that is served unless asked otherwise.
-pub const PLAIN: Wanted = Wanted { format: Format::Json, pretty: false, gzip: false };
+pub const PLAIN: Wanted = Wanted { format: Format::Json, pretty: false, coding: Coding::Identity };
 
 /// The answer of the record as HTTP.
 pub fn from_record(answer: Response, wanted: Wanted, base_url: &str) -> HttpResponse {
@@ -115,7 +116,7 @@ pub fn resource(status: StatusCode, json: String, wanted: Wanted) -> HttpRespons
             }
         },
     };
-    bytes(status, text.into_bytes(), wanted.format.content_type(), wanted.gzip)
+    bytes(status, text.into_bytes(), wanted.format.content_type(), wanted.coding)
 }
 
 /// A body of `content_type`, packed when it is worth it.
@@ -123,10 +124,10 @@ pub fn bytes(
     status: StatusCode,
     body: Vec<u8>,
     content_type: &'static str,
-    gzip: bool,
+    coding: Coding,
 ) -> HttpResponse {
-    let packed = if gzip && body.len() >= GZIP_BYTES_MIN { pack(&body) } else { None };
-    let is_packed = packed.is_some();
+    let packed = if body.len() >= PACKED_BYTES_MIN { pack(&body, coding) } else { None };
+    let name = packed.as_ref().and_then(|_| coding.name());
     let mut out = HttpResponse::new(Body::from(packed.unwrap_or(body)));
     *out.status_mut() = status;
     let headers = out.headers_mut();
@@ -134,8 +135,8 @@ pub fn bytes(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
-    if is_packed {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(name) = name {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     }
     out
 }
@@ -148,12 +149,30 @@ pub fn empty(status: StatusCode) -> HttpResponse {
     out
 }
 
-/// Level fast: the network is the scarce thing only for large answers.
-pub fn pack(body: &[u8]) -> Option<Vec<u8>> {
-    let room = Vec::with_capacity(body.len() / 4 + 64);
-    let mut encoder = flate2::write::GzEncoder::new(room, flate2::Compression::fast());
-    encoder.write_all(body).ok()?;
-    encoder.finish().ok()
+/// Bodies in a coding; `None` for none, and when it fails.
+///
+/// Both at their fastest level: what more effort saves on the wire costs more here.
+/// docs/performance.md has the numbers.
+pub fn pack(body: &[u8], coding: Coding) -> Option<Vec<u8>> {
+    match coding {
+        Coding::Identity => None,
+        Coding::Gzip => {
+            let room = Vec::with_capacity(body.len() / 4 + 64);
+            let mut encoder = flate2::write::GzEncoder::new(room, flate2::Compression::fast());
+            encoder.write_all(body).ok()?;
+            encoder.finish().ok()
+        }
+        Coding::Zstd => ZSTD.with_borrow_mut(|packer| packer.as_mut()?.compress(body).ok()),
+    }
+}
+
+/// zstd's level for answers.
+const ZSTD_LEVEL: i32 = 1;
+
+thread_local! {
+    /// Making a context costs more than packing a single resource with it.
+    static ZSTD: RefCell<Option<zstd::bulk::Compressor<'static>>> =
+        RefCell::new(zstd::bulk::Compressor::new(ZSTD_LEVEL).ok());
 }
 
 /// Sets a header; a value that cannot be one is left out.

@@ -2,9 +2,11 @@
 //!
 //! Source: FHIR R4 capabilitystatement.html.
 
+use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
 use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG};
 use fhir::date::format_instant;
 use fhir::issue::IssueType;
 use fhir::json::{Doc, write_string};
@@ -14,9 +16,11 @@ use record::Registry;
 
 use crate::HttpResponse;
 use crate::answer;
-use crate::negotiate::{Format, Wanted};
+use crate::negotiate::{Coding, Format, Wanted};
 use crate::routes::{Interaction, ROUTES, What};
 
+/// A parameter with more targets can point anywhere.
+const TARGETS_TOLD_MAX: usize = 100;
 /// Resource types that are normative in R4.
 const NORMATIVE: &[&str] = &[
     "Binary",
@@ -37,7 +41,10 @@ pub struct Capability {
     base_url: String,
     started_ms: i64,
     full: OnceLock<String>,
+    /// Version of the text.
+    tag: OnceLock<String>,
     full_gzip: OnceLock<Option<Vec<u8>>>,
+    full_zstd: OnceLock<Option<Vec<u8>>>,
 }
 
 impl Capability {
@@ -46,20 +53,25 @@ impl Capability {
             base_url: base_url.to_owned(),
             started_ms,
             full: OnceLock::new(),
+            tag: OnceLock::new(),
             full_gzip: OnceLock::new(),
+            full_zstd: OnceLock::new(),
         }
     }
 
-    /// Answers `GET /fhir/metadata`. `custom` are the parameters that the practice has defined.
-    pub fn answer(&self, query: Option<&str>, wanted: Wanted, custom: &Registry) -> HttpResponse {
+    /// Answers `GET /fhir/metadata`. The whole has an `ETag`; `if_none_match` may name it.
+    /// `custom` are the parameters that the practice has defined.
+    pub fn answer(
+        &self,
+        query: Option<&str>,
+        if_none_match: Option<&str>,
+        wanted: Wanted,
+        custom: &Registry,
+    ) -> HttpResponse {
         let pairs = query.map(record::parse_query).unwrap_or_default();
         let mode = pairs.iter().find(|(name, _)| name == "mode").map(|(_, value)| value.as_str());
-        let json = match mode {
-            None | Some("full") if custom.list().iter().any(|param| param.is_ready) => {
-                let json = statement(&self.base_url, self.started_ms, None, custom);
-                return answer::resource(StatusCode::OK, json, wanted);
-            }
-            None | Some("full") => self.full(),
+        match mode {
+            None | Some("full") => {}
             Some("normative") => {
                 let json = statement(&self.base_url, self.started_ms, Some(NORMATIVE), custom);
                 return answer::resource(StatusCode::OK, json, wanted);
@@ -69,16 +81,45 @@ impl Capability {
                 let status = StatusCode::BAD_REQUEST;
                 return answer::outcome(status, IssueType::NotSupported, text, wanted);
             }
+        }
+        let own = custom.list().iter().any(|param| param.is_ready);
+        let own = own.then(|| statement(&self.base_url, self.started_ms, None, custom));
+        let tag = match &own {
+            Some(json) => &tag_of(json),
+            None => self.tag.get_or_init(|| tag_of(self.full())),
         };
-        if wanted.gzip && !wanted.pretty && wanted.format == Format::Json {
-            let packed = self.full_gzip.get_or_init(|| answer::pack(json.as_bytes()));
-            if let Some(packed) = packed {
-                let content_type = Format::Json.content_type();
-                let mut out = answer::bytes(StatusCode::OK, packed.clone(), content_type, false);
-                let encoding = axum::http::header::CONTENT_ENCODING;
-                answer::insert(out.headers_mut(), encoding, "gzip");
-                return out;
+        let mut out = match own {
+            _ if if_none_match.is_some_and(|list| names_tag(list, tag)) => {
+                answer::empty(StatusCode::NOT_MODIFIED)
             }
+            Some(json) => answer::resource(StatusCode::OK, json, wanted),
+            None => self.whole(wanted),
+        };
+        let headers = out.headers_mut();
+        answer::insert(headers, ETAG, tag);
+        // May be kept, and is asked for again.
+        answer::insert(headers, CACHE_CONTROL, "no-cache");
+        out
+    }
+
+    fn whole(&self, wanted: Wanted) -> HttpResponse {
+        let json = self.full();
+        let kept = match wanted.coding {
+            Coding::Gzip => Some(&self.full_gzip),
+            Coding::Zstd => Some(&self.full_zstd),
+            Coding::Identity => None,
+        };
+        if let Some(kept) = kept
+            && !wanted.pretty
+            && wanted.format == Format::Json
+            && let Some(packed) = kept.get_or_init(|| answer::pack(json.as_bytes(), wanted.coding))
+            && let Some(name) = wanted.coding.name()
+        {
+            let content_type = Format::Json.content_type();
+            let packed = packed.clone();
+            let mut out = answer::bytes(StatusCode::OK, packed, content_type, Coding::Identity);
+            answer::insert(out.headers_mut(), CONTENT_ENCODING, name);
+            return out;
         }
         answer::resource(StatusCode::OK, json.to_owned(), wanted)
     }
@@ -87,6 +128,17 @@ impl Capability {
         let none = Registry::default();
         self.full.get_or_init(|| statement(&self.base_url, self.started_ms, None, &none))
     }
+}
+
+/// A weak tag: the same statement may be served in several forms.
+fn tag_of(text: &str) -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    text.hash(&mut hasher);
+    format!("W/\"{:016x}\"", hasher.finish())
+}
+
+fn names_tag(list: &str, tag: &str) -> bool {
+    list.split(',').map(str::trim).any(|one| one == "*" || one == tag)
 }
 
 fn statement(base_url: &str, started_ms: i64, only: Option<&[&str]>, custom: &Registry) -> String {
@@ -236,12 +288,14 @@ fn operations(rt: ResourceType, out: &mut String) {
     }
 }
 
-/// Parameters of other types that can point here.
+/// Parameters of other types that can point here. Those that can point anywhere (`Basic:subject`)
+/// may be used too and are not told at each of the 146 types.
 fn rev_includes(rt: ResourceType, out: &mut String) {
     let mut is_first = true;
     for source in ResourceType::ALL {
         for param in search_params(source) {
             if param.kind == SearchKind::Reference
+                && param.targets.len() < TARGETS_TOLD_MAX
                 && param.targets.contains(&rt)
                 && is_served(param)
             {
@@ -291,6 +345,30 @@ mod tests {
         let types: Vec<_> = rest.list("resource").filter_map(|r| r.str("type")).collect();
         assert!(types.len() > 140);
         assert!(types.iter().any(|name| name == "Patient"));
+    }
+
+    #[test]
+    fn the_statement_is_lean() {
+        // Whatever grows it should be worth the bytes that every client loads.
+        let json = statement("http://127.0.0.1:8080/fhir", 0, None, &Registry::default());
+        assert!(json.len() <= 400 * 1024, "{} bytes", json.len());
+        let packed = answer::pack(json.as_bytes(), Coding::Zstd).expect("packs");
+        assert!(packed.len() <= 48 * 1024, "{} bytes packed", packed.len());
+    }
+
+    #[test]
+    fn the_statement_need_not_be_loaded_twice() {
+        let capability = Capability::new("http://x/fhir", 0);
+        let answer =
+            |query, tags| capability.answer(query, tags, answer::PLAIN, &Registry::default());
+        let first = answer(None, None);
+        let tag = first.headers()[ETAG].to_str().expect("text").to_owned();
+        assert_eq!(first.status(), StatusCode::OK);
+        for (list, status) in [(tag.as_str(), 304), ("*", 304), ("W/\"1\"", 200), ("", 200)] {
+            let again = answer(None, Some(list));
+            assert_eq!(again.status(), status, "{list}");
+        }
+        assert_eq!(answer(Some("mode=full"), Some(&tag)).status(), 304);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::answer::{self, PLAIN};
 use crate::body::{self, Received, Refused};
 use crate::capability::Capability;
 use crate::metrics::Metrics;
-use crate::negotiate::{BodyKind, Format, Wanted, body_kind, takes_gzip, wanted_format};
+use crate::negotiate::{BodyKind, Coding, Format, Wanted, body_kind, wanted_coding, wanted_format};
 use crate::routes::{Access, Found, Interaction, ROUTES, What, find, methods};
 use crate::{HttpRequest, HttpResponse, oauth};
 
@@ -174,9 +174,10 @@ impl Door {
             }
             (What::Metadata, _) => {
                 let custom = self.record.custom_params();
-                self.capability.answer(request.uri().query(), wanted, &custom)
+                let tags = text_of(request.headers(), &IF_NONE_MATCH);
+                self.capability.answer(request.uri().query(), tags.as_deref(), wanted, &custom)
             }
-            (What::SmartConfiguration, _) => oauth::smart_configuration(&self, wanted.gzip),
+            (What::SmartConfiguration, _) => oauth::smart_configuration(&self, wanted.coding),
             (What::Token, _) => oauth::token(self, request, caller).await,
             (What::Introspect, _) => oauth::introspect(self, request, caller).await,
             (What::Revoke, _) => oauth::revoke(self, request, caller).await,
@@ -435,8 +436,8 @@ fn wanted(request: &HttpRequest) -> Result<Wanted, String> {
             }
         }
     }
-    let gzip = takes_gzip(text(ACCEPT_ENCODING));
-    Ok(Wanted { format: wanted_format(format.as_deref(), text(ACCEPT))?, pretty, gzip })
+    let coding = wanted_coding(text(ACCEPT_ENCODING));
+    Ok(Wanted { format: wanted_format(format.as_deref(), text(ACCEPT))?, pretty, coding })
 }
 
 fn body_refused(refused: Refused, wanted: Wanted) -> HttpResponse {
@@ -493,7 +494,7 @@ pub(crate) fn internal(wanted: Wanted) -> HttpResponse {
 }
 
 pub(crate) fn text(status: StatusCode, text: String) -> HttpResponse {
-    answer::bytes(status, text.into_bytes(), "text/plain; charset=utf-8", false)
+    answer::bytes(status, text.into_bytes(), "text/plain; charset=utf-8", Coding::Identity)
 }
 
 /// Runs `work`; `None` when it panicked.

@@ -12,7 +12,7 @@ use fhir::json::Value;
 use crate::answer::{self, PLAIN};
 use crate::body;
 use crate::door::{Caller, Door};
-use crate::negotiate::{BodyKind, body_kind};
+use crate::negotiate::{BodyKind, Coding, body_kind};
 use crate::{HttpRequest, HttpResponse};
 
 const JSON: &str = "application/json";
@@ -20,7 +20,7 @@ const JSON: &str = "application/json";
 const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// `/fhir/.well-known/smart-configuration`.
-pub fn smart_configuration(door: &Door, gzip: bool) -> HttpResponse {
+pub fn smart_configuration(door: &Door, coding: Coding) -> HttpResponse {
     let root = door.base_url.strip_suffix("/fhir").unwrap_or(&door.base_url);
     let texts = |list: &[&str]| Value::array(list.iter().map(|text| Value::from(*text)));
     let auth_methods = ["client_secret_basic", "client_secret_post"];
@@ -39,7 +39,7 @@ pub fn smart_configuration(door: &Door, gzip: bool) -> HttpResponse {
             texts(&["client-confidential-symmetric", "permission-v1", "permission-v2"]),
         ),
     ]);
-    answer::bytes(StatusCode::OK, value.to_json().into_bytes(), JSON, gzip)
+    answer::bytes(StatusCode::OK, value.to_json().into_bytes(), JSON, coding)
 }
 
 /// `POST /oauth2/token`.
@@ -215,7 +215,7 @@ pub fn same(a: &str, b: &str) -> bool {
 }
 
 fn ok(value: Value) -> HttpResponse {
-    answer::bytes(StatusCode::OK, value.to_json().into_bytes(), JSON, false)
+    answer::bytes(StatusCode::OK, value.to_json().into_bytes(), JSON, Coding::Identity)
 }
 
 fn invalid_request(text: &str) -> HttpResponse {
@@ -252,7 +252,7 @@ fn refusal(status: StatusCode, error: &str, text: &str) -> HttpResponse {
     if !text.is_empty() {
         value.set("error_description", Value::from(text));
     }
-    answer::bytes(status, value.to_json().into_bytes(), JSON, false)
+    answer::bytes(status, value.to_json().into_bytes(), JSON, Coding::Identity)
 }
 
 #[cfg(test)]

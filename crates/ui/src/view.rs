@@ -326,6 +326,8 @@ pub struct Document {
 pub struct DocumentText {
     pub document: Document,
     pub text: Option<String>,
+    /// Number and form of each attachment that is shown in place.
+    pub contents: Vec<(usize, crate::view_of::papers::Form)>,
     pub why_not: Option<String>,
 }
 

@@ -250,8 +250,8 @@ fn walk(width: u32, address: &str, password: &str) {
     assert!(errors.is_empty(), "{errors:?}");
 }
 
-#[test]
-fn a_clinician_signs_in_finds_a_patient_and_reads_the_chart() {
+/// A practice with generated patients and a clinician.
+fn served() -> (Practice, support::Server) {
     let practice = Practice::new();
     let out = practice.text("generated");
     let said = practice.run(&["generate", "--patients", "24", "--seed", "1", "--out", &out]);
@@ -265,7 +265,113 @@ fn a_clinician_signs_in_finds_a_patient_and_reads_the_chart() {
     let said = practice.run(&[&args[..], &["--password-file", &file]].concat());
     assert_eq!(said.code, 0, "{}", said.err);
     let server = practice.serve();
+    (practice, server)
+}
+
+#[test]
+fn a_clinician_signs_in_finds_a_patient_and_reads_the_chart() {
+    let (_practice, server) = served();
     for width in [1440, 390] {
         walk(width, &server.address, support::PASSWORD);
     }
+}
+
+/// axe-core's source, as `npm install` in scripts/axe brings it.
+fn axe() -> Option<String> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = "../../scripts/axe/node_modules/axe-core/axe.min.js";
+    std::fs::read_to_string(root.join(file)).ok()
+}
+
+impl Browser {
+    /// What axe finds on the page: rule, impact, and the first element of each.
+    fn findings(&self, axe: &str) -> Vec<String> {
+        self.script(axe);
+        let script = "const done = arguments[arguments.length - 1]; \
+                      axe.run(document, { resultTypes: ['violations'] }).then(\
+                        r => done(r.violations.map(v => \
+                          `${v.id} (${v.impact}) ${v.nodes.length} times, ` + \
+                          `as in ${v.nodes[0].html.slice(0, 160)}`)), \
+                        e => done([`axe failed: ${e}`]))";
+        let members = [("script", Value::from(script)), ("args", Value::array(Vec::new()))];
+        let answer = self.post("execute/async", &members);
+        let list = answer.root().list("value");
+        list.filter_map(|text| text.as_str().map(|text| text.into_owned())).collect()
+    }
+}
+
+#[test]
+fn every_page_is_accessible_at_two_widths_in_light_and_dark() {
+    let Some(axe) = axe() else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "npm install in scripts/axe first");
+        eprintln!("axe skipped: npm install in scripts/axe first");
+        return;
+    };
+    let (_practice, server) = served();
+    let root = format!("http://{}", server.address);
+    let mut findings = Vec::new();
+    let mut n_pages = 0;
+    for width in [1440, 390] {
+        let Some(browser) = Browser::open(width) else {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "chromedriver is not installed");
+            eprintln!("axe skipped: chromedriver is not installed");
+            return;
+        };
+        let mut look = |path: &str, theme: &str| {
+            browser.go(&format!("{root}{path}"));
+            browser.until("document.readyState === 'complete'");
+            n_pages += 1;
+            let found = browser.findings(&axe);
+            findings.extend(found.into_iter().map(|f| format!("{path} {width} {theme}: {f}")));
+        };
+        browser.go(&format!("{root}/login"));
+        for theme in ["light", "dark"] {
+            browser.script(&format!("document.cookie = 'theme={theme}; path=/'"));
+            look("/login", theme);
+        }
+        browser.script("document.querySelector('[data-test=login-user]').focus()");
+        browser.keys("elena");
+        browser.keys("\u{E004}");
+        browser.keys(support::PASSWORD);
+        browser.keys(ENTER);
+        browser.there("nav-account");
+        browser.go(&format!("{root}/patients/p0"));
+        let link = |browser: &Browser, selector: &str| {
+            browser.script(&format!("return document.querySelector('{selector}')?.pathname ?? ''"))
+        };
+        let tabs = browser.script(
+            "return [...document.querySelectorAll('nav a[href^=\"/patients/p0\"]')]\
+             .map(a => a.pathname).join(' ')",
+        );
+        let mut paths: Vec<String> = tabs.split(' ').map(str::to_owned).collect();
+        assert!(paths.len() >= 6, "tabs: {tabs}");
+        for (page, selector) in [
+            ("/patients/p0/results", "[data-test=result-row] a"),
+            ("/patients/p0/documents", "[data-test=document] a"),
+        ] {
+            browser.go(&format!("{root}{page}"));
+            let path = link(&browser, selector);
+            assert!(path.starts_with("/patients/p0/"), "{page}: {path}");
+            paths.push(path);
+        }
+        let others = [
+            "/",
+            "/?date=2001-01-01",
+            "/patients",
+            "/patients?q=zzzz",
+            "/account",
+            "/patients/p0/timeline?kind=vitals",
+            "/patients/p0/fhir/Patient/p0",
+            "/patients/nobody",
+        ];
+        paths.extend(others.map(str::to_owned));
+        for theme in ["light", "dark"] {
+            browser.script(&format!("document.cookie = 'theme={theme}; path=/'"));
+            for path in &paths {
+                look(path, theme);
+            }
+        }
+    }
+    assert!(n_pages >= 60, "{n_pages} pages");
+    assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }

@@ -2,13 +2,14 @@
 
 use std::process::Command;
 
-/// Format, clippy, tidy and all tests, in this order; stops at the first that fails.
+/// Format, clippy, tidy, deny and all tests, in this order; stops at the first that fails.
 ///
 /// Errors: the step that failed.
 pub fn run() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     crate::tidy::run()?;
+    crate::deny::run()?;
     cargo(&["test", "--workspace", "--locked"])
 }
 

@@ -1,10 +1,11 @@
-//! Automation for the workspace: `cargo xtask codegen | tidy | ci`.
+//! Automation for the workspace: `cargo xtask codegen | tidy | deny | ci`.
 //!
 //! A library, so that its rules are tests: generated files equal what the generator writes, and
 //! the tree obeys the rules of `tidy`.
 
 pub mod ci;
 pub mod codegen;
+pub mod deny;
 pub mod tidy;
 
 use std::path::{Path, PathBuf};

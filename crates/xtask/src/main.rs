@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask codegen|tidy|ci
+const USAGE: &str = "usage: cargo xtask codegen|tidy|deny|ci
 
   codegen  write crates/fhir-tables/src/generated from the FHIR definitions
            (../shared/data, or the folder in VITAE_SUITES)
   tidy     check the rules of the tree: layers, purity, file length, lints
-  ci       format, clippy, tidy and every test: the gate for a change";
+  deny     check licences, sources and bans of the dependencies against deny.toml
+  ci       format, clippy, tidy, deny and every test: the gate for a change";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let result = match args[..] {
         ["codegen"] => xtask::codegen::write(),
         ["tidy"] => xtask::tidy::run(),
+        ["deny"] => xtask::deny::run(),
         ["ci"] => xtask::ci::run(),
         ["--help" | "-h" | "help"] => {
             println!("{USAGE}");

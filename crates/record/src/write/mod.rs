@@ -55,6 +55,8 @@ pub(crate) fn write(
         let texts = kept_texts(&plan, mode);
         let leaf = audit::write_leaf(ctx, ops, &plan.set.puts);
         plan.set.audit.push(leaf);
+        let parts = crate::find::items(&plan.set.puts);
+        plan.set.items.extend(parts);
         plan.set.items.extend(mode.with.iter().cloned().map(Change::into_op));
         let set = std::mem::take(&mut plan.set);
         match record.store().commit(set) {

@@ -5,6 +5,7 @@ mod common;
 mod custom;
 mod door;
 mod export;
+mod find;
 mod full_disk;
 mod hostile;
 mod kinds;

@@ -820,7 +820,7 @@ pub fn document() -> DocumentText {
             "Reason for consult: falling eGFR in type 2 diabetes.\n\nMs. Garcia is a 62-year-old woman with type 2 diabetes since 2014 and hypertension. eGFR fell from 92 to 57 mL/min/1.73 m² over two years. She takes ibuprofen for knee pain most days.\n\nAssessment\n1. Chronic kidney disease, stage 3a, likely diabetic, with NSAID exposure.\n2. Potassium 5.4 mmol/L on lisinopril.\n\nPlan\n- Stop ibuprofen.\n- Begin empagliflozin 10 mg every morning.\n- Repeat potassium and creatinine in 2 weeks."
                 .to_owned(),
         ),
-        why_not: None,
+        ..DocumentText::default()
     }
 }
 

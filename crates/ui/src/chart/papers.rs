@@ -7,6 +7,7 @@ use crate::{
     components::{self, Tone, card, empty, notice, source, when, when_month},
     layout::Reader,
     view::{Banner, Coverage, Document, DocumentText, Immunization, Visit},
+    view_of::papers::Form,
 };
 
 /// Page of visits, newest first. `next` is the query string of the next page.
@@ -95,16 +96,32 @@ pub fn document_page(reader: &Reader, banner: &Banner, v: &DocumentText) -> Mark
                     (d.kind) " · " (d.when.exact)
                     @if let Some(a) = &d.author { " · " bdi { (a) } }
                 }
-                @match (&v.text, &v.why_not) {
-                    (Some(text), _) => { div.prose dir="auto" { (text) } },
-                    (None, why) => {
-                        div.card-body { (notice(Tone::Info, &html! { (why.as_deref().unwrap_or("This document holds no text.")) })) }
-                    },
+                @if let Some(text) = &v.text { div.prose dir="auto" { (text) } }
+                @for (content_idx, form) in &v.contents {
+                    (in_place(&format!("{}/{}/content/{content_idx}", Section::Documents.href(&banner.id), d.id), &d.title, *form))
+                }
+                @if v.text.is_none() && v.contents.is_empty() {
+                    div.card-body { (notice(Tone::Info, &html! { (v.why_not.as_deref().unwrap_or("This document holds no text.")) })) }
                 }
             }
         }
     };
     chart::page(reader, banner, Section::Documents, &body)
+}
+
+/// An attachment as the browser shows it, shut in: what is inside runs no script and asks nobody.
+fn in_place(href: &str, title: &str, form: Form) -> Markup {
+    html! {
+        div.card-body data-test="document-content" {
+            @match form {
+                Form::Png | Form::Jpeg | Form::Gif | Form::Webp => { img.document-image src=(href) alt=(title); },
+                Form::Html => { iframe.document-frame sandbox="" src=(href) title=(title) {} },
+                // The browser's own viewer does not start in a sandbox; the answer's policy shuts it in.
+                Form::Pdf => { iframe.document-frame src=(href) title=(title) {} },
+            }
+            p { a href=(href) target="_blank" rel="noopener" { "Open it alone" } }
+        }
+    }
 }
 
 /// The latest immunizations, for the overview.

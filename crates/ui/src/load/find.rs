@@ -1,9 +1,10 @@
 //! Patient search: what was typed → searches by name, birth date, identifier and phone.
 //!
 //! Every word of a name must match the beginning of a part of the name, in any order. A number
-//! may be an identifier, a phone or a year; each reading is asked and the answers are joined.
+//! may be a part of an identifier or a phone, or a year; each reading is asked and the answers are
+//! joined.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, rc::Rc};
 
 use crate::{
     load::{Failure, Reads, encode, has_next, of_type, total},
@@ -34,7 +35,12 @@ pub fn patients(
     let questions = questions(&typed);
     let one = questions.len() == 1;
     for question in questions {
-        let doc = reads.search("Patient", &format!("{question}_sort=family&_count={rows_max}"))?;
+        let doc = match question {
+            Question::Search(query) => {
+                reads.search("Patient", &format!("{query}_sort=family&_count={rows_max}"))?
+            }
+            Question::Part(part) => Rc::new(reads.find(&part, rows_max)?),
+        };
         let more = has_next(&doc);
         sum = match (one, total(&doc), more) {
             (true, Some(t), _) => Some(t),
@@ -52,19 +58,30 @@ pub fn patients(
     Ok(Patients { query: typed, rows, next: None, total: sum.map(|s| s.max(n)) })
 }
 
-/// The searches that `typed` may mean: query strings that end with `&`, or empty for all.
-fn questions(typed: &str) -> Vec<String> {
+/// One of the things that what was typed may mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Question {
+    /// A query string that ends with `&`, or is empty for all.
+    Search(String),
+    /// A part of an identifier or of a phone number.
+    Part(String),
+}
+
+/// What `typed` may mean.
+fn questions(typed: &str) -> Vec<Question> {
     if typed.is_empty() {
-        return vec![String::new()];
+        return vec![Question::Search(String::new())];
     }
     let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
     let letters = typed.chars().any(char::is_alphabetic);
     if let Some(date) = date(typed) {
-        return vec![format!("birthdate={date}&")];
+        return vec![Question::Search(format!("birthdate={date}&"))];
     }
     let phone_like = typed.chars().all(|c| c.is_ascii_digit() || " -+().".contains(c));
     if !letters && phone_like && !digits.is_empty() {
-        return number(typed, &digits);
+        let mut out = vec![Question::Part(typed.to_owned())];
+        out.extend(year(typed).map(|y| Question::Search(format!("birthdate={y}&"))));
+        return out;
     }
     let mut parts = Vec::new();
     let mut alternatives = Vec::new();
@@ -74,45 +91,19 @@ fn questions(typed: &str) -> Vec<String> {
             None => parts.push(format!("name={}&", encode(word))),
         }
     }
-    alternatives.push(parts.concat());
+    alternatives.push(Question::Search(parts.concat()));
     // `MRN 100581`, `A-100581`: a word with a digit may be an identifier.
     if let Some(id) = typed.split(' ').find(|w| w.chars().any(|c| c.is_ascii_digit()))
         && date(id).is_none()
         && year(id).is_none()
     {
-        alternatives.push(format!("identifier={}&", encode(id)));
+        alternatives.push(Question::Part(id.to_owned()));
+        if id != typed {
+            // `QX 771144` for QX-771144.
+            alternatives.push(Question::Part(typed.to_owned()));
+        }
     }
     alternatives
-}
-
-/// Digits only: an identifier, a phone in its usual writings, or a year.
-fn number(typed: &str, digits: &str) -> Vec<String> {
-    let mut out = vec![format!("identifier={}&", encode(typed))];
-    if let Some(y) = year(typed) {
-        out.push(format!("birthdate={y}&"));
-    }
-    let national = digits.strip_prefix('1').filter(|d| d.len() == 10).unwrap_or(digits);
-    if let (10, Some(a), Some(b), Some(c)) =
-        (national.len(), national.get(..3), national.get(3..6), national.get(6..))
-    {
-        let writings = [
-            national.to_owned(),
-            format!("{a}-{b}-{c}"),
-            format!("({a}) {b}-{c}"),
-            format!("{a}.{b}.{c}"),
-            format!("+1{national}"),
-            format!("+1-{a}-{b}-{c}"),
-            format!("+1 {a}-{b}-{c}"),
-            format!("1-{a}-{b}-{c}"),
-        ];
-        let list: Vec<String> = writings.iter().map(|w| encode(w)).collect();
-        out.push(format!("phone={}&", list.join(",")));
-    } else if digits.len() == 7
-        && let (Some(b), Some(c)) = (digits.get(..3), digits.get(3..))
-    {
-        out.push(format!("phone={b}-{c},{digits}&"));
-    }
-    out
 }
 
 /// A birth date as people type it: 1964-03-05, 3/5/1964, 03.05.1964.
@@ -148,7 +139,12 @@ mod tests {
     #[test]
     fn what_is_typed_becomes_questions() {
         let check = |typed: &str, wanted: &[&str]| {
-            assert_eq!(questions(typed), wanted, "{typed}");
+            let said = |question| match question {
+                Question::Search(query) => query,
+                Question::Part(part) => format!("part {part}"),
+            };
+            let found: Vec<String> = questions(typed).into_iter().map(said).collect();
+            assert_eq!(found, wanted, "{typed}");
         };
         check("", &[""]);
         check("garcia", &["name=garcia&"]);
@@ -157,14 +153,12 @@ mod tests {
         check("garcia 3/5/1964", &["name=garcia&birthdate=1964-03-05&"]);
         check("1964-03-05", &["birthdate=1964-03-05&"]);
         check("25/12/1964", &["birthdate=1964-12-25&"]);
-        check("13/13/1964", &["name=13%2F13%2F1964&", "identifier=13%2F13%2F1964&"]);
-        check("100581", &["identifier=100581&"]);
-        check("1964", &["identifier=1964&", "birthdate=1964&"]);
-        check("mrn 100581", &["name=mrn&name=100581&", "identifier=100581&"]);
+        check("13/13/1964", &["name=13%2F13%2F1964&", "part 13/13/1964"]);
+        check("100581", &["part 100581"]);
+        check("1964", &["part 1964", "birthdate=1964&"]);
+        check("mrn 100581", &["name=mrn&name=100581&", "part 100581", "part mrn 100581"]);
         check("ليلى", &["name=%D9%84%D9%8A%D9%84%D9%89&"]);
-        check("a&_count=1000", &["name=a%26_count%3D1000&", "identifier=a%26_count%3D1000&"]);
-        let phone = questions("(617) 555-0142");
-        assert!(phone[1].contains("617-555-0142") && phone[1].contains("6175550142"), "{phone:?}");
-        assert_eq!(questions("+1 617 555 0142")[1], phone[1]);
+        check("a&_count=1000", &["name=a%26_count%3D1000&", "part a&_count=1000"]);
+        check("(617) 555-0142", &["part (617) 555-0142"]);
     }
 }

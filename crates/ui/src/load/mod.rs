@@ -34,17 +34,20 @@ const NAMES_MAX: usize = 60;
 pub type Search<'a> = &'a dyn Fn(&str, &str) -> Result<Doc, Failure>;
 /// Reads one resource by type and id.
 pub type Read<'a> = &'a dyn Fn(&str, &str) -> Result<Doc, Failure>;
+/// Finds Patients by a part of an identifier or a phone number; answers with a Bundle.
+pub type Find<'a> = &'a dyn Fn(&str, usize) -> Result<Doc, Failure>;
 
 /// The door as pages use it: the same question is asked once for a page.
 pub struct Reads<'a> {
     search: Search<'a>,
     read: Read<'a>,
+    find: Find<'a>,
     seen: RefCell<HashMap<String, Rc<Doc>>>,
 }
 
 impl<'a> Reads<'a> {
-    pub fn new(search: Search<'a>, read: Read<'a>) -> Reads<'a> {
-        Reads { search, read, seen: RefCell::default() }
+    pub fn new(search: Search<'a>, read: Read<'a>, find: Find<'a>) -> Reads<'a> {
+        Reads { search, read, find, seen: RefCell::default() }
     }
 
     /// Answer to `rt?query`.
@@ -60,6 +63,11 @@ impl<'a> Reads<'a> {
 
     pub fn read(&self, rt: &str, id: &str) -> Result<Doc, Failure> {
         (self.read)(rt, id)
+    }
+
+    /// Patients who have a part of an identifier or phone number, at most `count`.
+    pub fn find(&self, part: &str, count: usize) -> Result<Doc, Failure> {
+        (self.find)(part, count)
     }
 
     /// As [`Reads::search`], but what this reader may not see, or the server does not offer, is
@@ -152,6 +160,21 @@ pub fn of_type<'d>(doc: &'d Doc, rt: &'static str) -> impl Iterator<Item = Node<
 /// True when the Bundle has more pages.
 pub fn has_next(doc: &Doc) -> bool {
     doc.root().list("link").any(|l| l.str("relation").as_deref() == Some("next"))
+}
+
+/// The record's own place of the next page: the value of `_page` in the link.
+pub fn next_page(doc: &Doc) -> Option<String> {
+    let is_next = |link: &Node<'_>| link.str("relation").as_deref() == Some("next");
+    let url = doc.root().list("link").find(is_next)?.str("url")?;
+    let (_, query) = url.split_once('?')?;
+    let page = query.split('&').find_map(|pair| pair.strip_prefix("_page="))?;
+    Some(page.to_owned())
+}
+
+/// True for what a page link may carry: base64url, and not long.
+pub fn is_page(text: &str) -> bool {
+    (1..=4096).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// `Bundle.total`.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, rc::Rc};
 use fhir::json::{Doc, Node};
 
 use crate::{
-    load::{FACTS_MAX, Failure, Reads, VALUES_PAGE_MAX, has_next, is_id, of_type},
+    load::{FACTS_MAX, Failure, Reads, VALUES_PAGE_MAX, is_id, is_page, next_page, of_type},
     view::{
         Coverage, Document, DocumentText, Finding, Immunization, Medication, Problem, Series, Visit,
     },
@@ -175,55 +175,55 @@ pub fn trend(
     if list.is_empty() { Err(Failure::NotFound) } else { Ok((list, vital)) }
 }
 
-/// Newest of the rows of a page, and the query of the next.
-struct Paged {
-    doc: Rc<Doc>,
-    next: Option<String>,
+/// One page of a list, newest first, from the place that the page before named. Nothing is
+/// repeated or left out, however many rows share a date, also while others write.
+///
+/// Errors: [`Failure::Request`] for a place that is none.
+fn paged(reads: &Reads, rt: &str, patient: &str, page: Option<&str>) -> Result<Rc<Doc>, Failure> {
+    let mut query = format!("patient={patient}&_sort=-date&_count={PAGE_ROWS}");
+    match page {
+        None => reads.search_open(rt, &query),
+        Some(page) if is_page(page) => {
+            query.push_str("&_page=");
+            query.push_str(page);
+            reads.search(rt, &query)
+        }
+        Some(_) => Err(Failure::Request),
+    }
 }
 
-/// One page of a list sorted by date; `page` counts from 1 and is bounded.
-fn paged(reads: &Reads, rt: &str, patient: &str, before: Option<&str>) -> Result<Paged, Failure> {
-    let bound = before.map(|b| format!("&date=lt{}", crate::load::encode(b))).unwrap_or_default();
-    let query = format!("patient={patient}&_sort=-date&_count={PAGE_ROWS}{bound}");
-    let doc = reads.search_open(rt, &query)?;
-    Ok(Paged { next: has_next(&doc).then(String::new), doc })
+/// Query string of the page after this one.
+fn earlier(doc: &Doc) -> Option<String> {
+    next_page(doc).map(|page| format!("page={page}"))
 }
 
 pub fn visits(
     reads: &Reads,
     lens: &mut Lens,
     patient: &str,
-    before: Option<&str>,
+    page: Option<&str>,
 ) -> Result<(Vec<Visit>, Option<String>), Failure> {
-    let page = paged(reads, "Encounter", patient, before)?;
-    reads.name_references(lens, &[Rc::clone(&page.doc)])?;
+    let doc = paged(reads, "Encounter", patient, page)?;
+    reads.name_references(lens, &[Rc::clone(&doc)])?;
     let list: Vec<Visit> =
-        of_type(&page.doc, "Encounter").filter_map(|e| papers::visit(e, lens)).collect();
-    let next = page.next.and_then(|_| next_before(list.last().map(|v| &v.when.iso), before));
-    Ok((list, next))
+        of_type(&doc, "Encounter").filter_map(|e| papers::visit(e, lens)).collect();
+    Ok((list, earlier(&doc)))
 }
 
 pub fn documents(
     reads: &Reads,
     lens: &mut Lens,
     patient: &str,
-    before: Option<&str>,
+    page: Option<&str>,
 ) -> Result<(Vec<Document>, Option<String>), Failure> {
-    let page = paged(reads, "DocumentReference", patient, before)?;
-    reads.name_references(lens, &[Rc::clone(&page.doc)])?;
+    let doc = paged(reads, "DocumentReference", patient, page)?;
+    reads.name_references(lens, &[Rc::clone(&doc)])?;
     let list: Vec<Document> =
-        of_type(&page.doc, "DocumentReference").filter_map(|d| papers::document(d, lens)).collect();
-    let next = page.next.and_then(|_| next_before(list.last().map(|d| &d.when.iso), before));
-    Ok((list, next))
+        of_type(&doc, "DocumentReference").filter_map(|d| papers::document(d, lens)).collect();
+    Ok((list, earlier(&doc)))
 }
 
-/// Query string of the next page: what is older than the last row shown.
-fn next_before(last: Option<&String>, before: Option<&str>) -> Option<String> {
-    let last = last.filter(|l| !l.is_empty() && Some(l.as_str()) != before)?;
-    Some(format!("before={}", crate::load::encode(last)))
-}
-
-/// One document of this patient with its text.
+/// One document of this patient, with its text and what is shown in place.
 ///
 /// Errors: [`Failure::NotFound`] also when the document is another patient's.
 pub fn document(
@@ -232,14 +232,36 @@ pub fn document(
     patient: &str,
     document: &str,
 ) -> Result<DocumentText, Failure> {
+    let doc = document_of(reads, patient, document)?;
+    papers::document_text(doc.root(), lens, &|id| reads.read("Binary", id).ok())
+        .ok_or(Failure::NotFound)
+}
+
+fn document_of(reads: &Reads, patient: &str, document: &str) -> Result<Doc, Failure> {
     if !is_id(document) {
         return Err(Failure::NotFound);
     }
-    let doc = Rc::new(reads.read("DocumentReference", document)?);
-    if !belongs(doc.root(), patient) {
-        return Err(Failure::NotFound);
-    }
-    papers::document_text(doc.root(), lens).ok_or(Failure::NotFound)
+    let doc = reads.read("DocumentReference", document)?;
+    if belongs(doc.root(), patient) { Ok(doc) } else { Err(Failure::NotFound) }
+}
+
+/// Attachment number `content_idx` of a document of this patient, to be shown in place.
+///
+/// Errors: [`Failure::NotFound`] for what is not here, not of a kind that is shown, or too large.
+pub fn content(
+    reads: &Reads,
+    patient: &str,
+    document: &str,
+    content_idx: usize,
+) -> Result<papers::Content, Failure> {
+    let doc = document_of(reads, patient, document)?;
+    let attachment = doc.root().list("content").nth(content_idx);
+    let attachment = attachment.and_then(|content| content.get("attachment"));
+    let attachment = attachment.ok_or(Failure::NotFound)?;
+    let form = papers::Form::of(attachment).ok_or(Failure::NotFound)?;
+    let bytes = papers::bytes_of(attachment, &|id| reads.read("Binary", id).ok());
+    let bytes = bytes.filter(|bytes| form.fits(bytes)).ok_or(Failure::NotFound)?;
+    Ok(papers::Content { form, bytes })
 }
 
 /// True when `subject` or `patient` (or `beneficiary`) of the resource is this patient, or the

@@ -274,7 +274,7 @@ mod tests {
             Doc::parse(text.as_bytes()).map_err(|_| Failure::Ours)
         };
         let read = |_: &str, _: &str| Err(Failure::NotFound);
-        let reads = Reads::new(&search, &read);
+        let reads = Reads::new(&search, &read, &|_, _| Err(Failure::NotFound));
         let mut ids = Vec::new();
         let mut ask = Ask::default();
         for pages in 1..200 {

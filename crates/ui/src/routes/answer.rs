@@ -10,6 +10,7 @@ use crate::{
     load::Failure,
     pages::error,
     routes::{Shared, head::Head},
+    view_of::papers::{Content, Form},
 };
 
 pub(crate) fn page(markup: Markup) -> Response {
@@ -18,6 +19,24 @@ pub(crate) fn page(markup: Markup) -> Response {
 
 pub(crate) fn page_with(status: StatusCode, markup: Markup) -> Response {
     (status, page(markup)).into_response()
+}
+
+/// What an attachment may do: nothing. The PDF viewer of the browser styles itself, and does not
+/// start in a sandbox.
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                              base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox";
+const PDF_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; \
+                          base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+/// Bytes of an attachment under their own type.
+pub(crate) fn content(content: Content) -> Response {
+    let policy = if content.form == Form::Pdf { PDF_POLICY } else { CONTENT_POLICY };
+    let headers = [
+        (header::CONTENT_TYPE, content.form.media_type()),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CONTENT_DISPOSITION, "inline"),
+    ];
+    (headers, content.bytes).into_response()
 }
 
 /// After a form: see the other page with GET.

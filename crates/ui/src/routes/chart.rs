@@ -40,7 +40,7 @@ where
         desk.with_reads(|reads| {
             let mut lens = desk.lens();
             let banner = chart::banner(reads, &mut lens, &id)?;
-            desk.app.opened(&desk.session.account_id, &id);
+            desk.app.opened(&desk.ctx, &desk.session.account_id, &id);
             let mut open = Open { desk, reads, lens, id, banner };
             work(&mut open).map(answer::page)
         })
@@ -59,7 +59,7 @@ pub(crate) async fn overview(
         }
         desk.with_reads(|reads| {
             let v = chart::overview(reads, &mut desk.lens(), &id)?;
-            desk.app.opened(&desk.session.account_id, &id);
+            desk.app.opened(&desk.ctx, &desk.session.account_id, &id);
             Ok(answer::page(views::overview::page(&desk.reader(), &v)))
         })
     })
@@ -150,8 +150,8 @@ pub(crate) async fn problems(
 
 pub(crate) async fn visits(State(app): State<App>, Path(id): Path<String>, head: Head) -> Response {
     section(app, head, id, |o| {
-        let before = o.desk.head.param("before");
-        let (list, next) = sections::visits(o.reads, &mut o.lens, &o.id, before)?;
+        let page = o.desk.head.param("page");
+        let (list, next) = sections::visits(o.reads, &mut o.lens, &o.id, page)?;
         Ok(views::papers::visits_page(&o.desk.reader(), &o.banner, &list, next.as_deref()))
     })
     .await
@@ -163,8 +163,8 @@ pub(crate) async fn documents(
     head: Head,
 ) -> Response {
     section(app, head, id, |o| {
-        let before = o.desk.head.param("before");
-        let (list, next) = sections::documents(o.reads, &mut o.lens, &o.id, before)?;
+        let page = o.desk.head.param("page");
+        let (list, next) = sections::documents(o.reads, &mut o.lens, &o.id, page)?;
         Ok(views::papers::documents_page(&o.desk.reader(), &o.banner, &list, next.as_deref()))
     })
     .await
@@ -178,6 +178,23 @@ pub(crate) async fn document(
     section(app, head, id, move |o| {
         let v = sections::document(o.reads, &mut o.lens, &o.id, &document)?;
         Ok(views::papers::document_page(&o.desk.reader(), &o.banner, &v))
+    })
+    .await
+}
+
+/// An attachment of a document, as bytes. What is inside gets no rights on this site.
+pub(crate) async fn content(
+    State(app): State<App>,
+    Path((id, document, content_idx)): Path<(String, String, usize)>,
+    head: Head,
+) -> Response {
+    desk(app, head, move |desk| {
+        if !is_id(&id) {
+            return Err(Failure::NotFound);
+        }
+        let found =
+            desk.with_reads(|reads| sections::content(reads, &id, &document, content_idx))?;
+        Ok(answer::content(found))
     })
     .await
 }

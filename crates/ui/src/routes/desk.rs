@@ -101,7 +101,7 @@ impl Desk {
 
     pub fn lens(&self) -> Lens {
         let mut lens = Lens::new(Now::new(self.ctx.at_ms, self.app.config.zone.clone()));
-        lens.ours.clone_from(&self.app.config.ours);
+        lens.ours = self.app.ours();
         lens
     }
 
@@ -109,7 +109,10 @@ impl Desk {
     pub fn with_reads<T>(&self, work: impl FnOnce(&Reads) -> T) -> T {
         let search = |rt: &str, query: &str| self.search(rt, query);
         let read = |rt: &str, id: &str| self.read(rt, id);
-        work(&Reads::new(&search, &read))
+        let find = |part: &str, count: usize| {
+            self.ask(Request::FindPatients { typed: part.to_owned(), count })
+        };
+        work(&Reads::new(&search, &read, &find))
     }
 
     fn search(&self, rt: &str, query: &str) -> Result<Doc, Failure> {

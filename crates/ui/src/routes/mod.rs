@@ -7,13 +7,11 @@ mod answer;
 mod chart;
 mod desk;
 mod head;
+mod ours;
+mod recent;
 mod staff;
 
-use std::{
-    collections::{HashMap, VecDeque},
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use auth::Auth;
 use axum::{
@@ -36,10 +34,8 @@ use crate::{assets, load::Failure};
 pub struct Config {
     pub record: Record,
     pub auth: Arc<Auth>,
-    /// Name of the practice, on the login page.
+    /// Name of the practice: on the login page, and of the Organization that is the practice.
     pub practice: String,
-    /// References of the organizations that are this practice: `Organization/org-practice`.
-    pub ours: Vec<String>,
     /// The practice's time zone.
     pub zone: TimeZone,
     /// Served over TLS: cookies are `Secure` and carry the `__Host-` name.
@@ -50,10 +46,6 @@ pub struct Config {
 
 /// Pages made at the same time; more wait.
 const WORKING_MAX: usize = 32;
-/// Patients remembered as lately opened, per account, until the process ends.
-const RECENT_MAX: usize = 10;
-/// Accounts for which they are remembered.
-const RECENT_ACCOUNTS_MAX: usize = 2_000;
 
 /// Shared by all handlers.
 #[derive(Clone)]
@@ -62,7 +54,7 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     pub config: Config,
     pub working: Arc<Semaphore>,
-    recent: Mutex<HashMap<String, VecDeque<String>>>,
+    ours: ours::Ours,
 }
 
 impl std::ops::Deref for App {
@@ -70,26 +62,6 @@ impl std::ops::Deref for App {
 
     fn deref(&self) -> &Shared {
         &self.0
-    }
-}
-
-impl Shared {
-    /// Remembers that an account opened a patient.
-    pub fn opened(&self, account: &str, patient: &str) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() >= RECENT_ACCOUNTS_MAX && !recent.contains_key(account) {
-            recent.clear();
-        }
-        let list = recent.entry(account.to_owned()).or_default();
-        list.retain(|id| id != patient);
-        list.push_front(patient.to_owned());
-        list.truncate(RECENT_MAX);
-    }
-
-    /// Patients that an account opened lately, newest first.
-    pub fn recent(&self, account: &str) -> Vec<String> {
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.get(account).map(|list| list.iter().cloned().collect()).unwrap_or_default()
     }
 }
 
@@ -118,7 +90,7 @@ pub fn router(config: Config) -> Router {
     let app = App(Arc::new(Shared {
         config,
         working: Arc::new(Semaphore::new(WORKING_MAX)),
-        recent: Mutex::default(),
+        ours: ours::Ours::default(),
     }));
     Router::new()
         .route("/", get(staff::today))
@@ -140,6 +112,7 @@ pub fn router(config: Config) -> Router {
         .route("/patients/{id}/visits", get(chart::visits))
         .route("/patients/{id}/documents", get(chart::documents))
         .route("/patients/{id}/documents/{document}", get(chart::document))
+        .route("/patients/{id}/documents/{document}/content/{content}", get(chart::content))
         .route("/patients/{id}/immunizations", get(chart::immunizations))
         .route("/patients/{id}/coverage", get(chart::coverage))
         .route("/patients/{id}/fhir/{kind}/{resource}", get(chart::raw))
@@ -172,7 +145,7 @@ async fn asset(Path((folder, name)): Path<(String, String)>) -> Response {
 
 /// No script, style, image or form of another origin; no framing; nothing kept by caches.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
 /// Security headers on every page, and the refusal of forms that another site sends.
@@ -184,10 +157,14 @@ async fn guarded(tls: bool, request: Request, next: Next) -> Response {
         next.run(request).await
     };
     let headers = response.headers_mut();
+    // An attachment brings its own, narrower one.
+    let is_content = headers.contains_key(header::CONTENT_SECURITY_POLICY);
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
-    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    if !is_content {
+        set(header::CONTENT_SECURITY_POLICY, POLICY);
+    }
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "same-origin");
     set(header::CACHE_CONTROL, "no-store");

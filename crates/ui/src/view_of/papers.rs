@@ -2,7 +2,7 @@
 //!
 //! Source: FHIR R4 encounter.html, appointment.html, documentreference.html, coverage.html.
 
-use fhir::json::Node;
+use fhir::json::{Doc, Node};
 
 use crate::{
     view::{Coverage, Document, DocumentText, Visit},
@@ -107,33 +107,128 @@ pub fn document(d: Node, lens: &Lens) -> Option<Document> {
     })
 }
 
-/// A document with its words where its content is text.
-pub fn document_text(d: Node, lens: &Lens) -> Option<DocumentText> {
-    let document = document(d, lens)?;
-    let mut why_not = None;
-    for a in d.list("content").filter_map(|c| c.get("attachment")) {
+/// Bytes of an attachment that pages show; more is told and not shown.
+pub const CONTENT_BYTES_MAX: usize = 20 * 1024 * 1024;
+
+/// Forms of content that a browser shows in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Pdf,
+    Png,
+    Jpeg,
+    Gif,
+    Webp,
+    Html,
+}
+
+impl Form {
+    /// The form that the attachment says it has; `None` for all others.
+    pub fn of(attachment: Node) -> Option<Form> {
+        let media = attachment.str("contentType")?;
+        let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Some(match media.as_str() {
+            "application/pdf" => Form::Pdf,
+            "image/png" => Form::Png,
+            "image/jpeg" | "image/jpg" => Form::Jpeg,
+            "image/gif" => Form::Gif,
+            "image/webp" => Form::Webp,
+            "text/html" | "application/xhtml+xml" => Form::Html,
+            _ => return None,
+        })
+    }
+
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Form::Pdf => "application/pdf",
+            Form::Png => "image/png",
+            Form::Jpeg => "image/jpeg",
+            Form::Gif => "image/gif",
+            Form::Webp => "image/webp",
+            Form::Html => "text/html; charset=utf-8",
+        }
+    }
+
+    /// Whether bytes begin as this form does: nothing is served under another name.
+    pub fn fits(self, bytes: &[u8]) -> bool {
+        match self {
+            Form::Pdf => bytes.starts_with(b"%PDF-"),
+            Form::Png => bytes.starts_with(b"\x89PNG\r\n\x1a\n"),
+            Form::Jpeg => bytes.starts_with(b"\xff\xd8\xff"),
+            Form::Gif => bytes.starts_with(b"GIF8"),
+            Form::Webp => bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP"),
+            Form::Html => str::from_utf8(bytes).is_ok(),
+        }
+    }
+}
+
+/// An attachment's bytes, to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    pub form: Form,
+    pub bytes: Vec<u8>,
+}
+
+/// Reads a Binary by id.
+pub type Binary<'a> = &'a dyn Fn(&str) -> Option<Doc>;
+
+/// Bytes of an attachment, in place or in a Binary of this record; `None` when they are elsewhere,
+/// cannot be decoded or are more than [`CONTENT_BYTES_MAX`].
+pub fn bytes_of(attachment: Node, binary: Binary) -> Option<Vec<u8>> {
+    let decoded = |data: &str| {
+        // Padding and white space say a little more than there is; nothing much larger is decoded.
+        let may_fit = data.len() / 4 * 3 <= CONTENT_BYTES_MAX / 16 * 17;
+        let bytes = may_fit.then(|| base64(data)).flatten()?;
+        (bytes.len() <= CONTENT_BYTES_MAX).then_some(bytes)
+    };
+    if let Some(data) = attachment.str("data") {
+        return decoded(&data);
+    }
+    let url = attachment.str("url")?;
+    let id = url.strip_prefix("Binary/").filter(|id| crate::load::is_id(id))?;
+    decoded(&binary(id)?.root().str("data")?)
+}
+
+/// A document with its words where its content is text, and what is shown in place.
+pub fn document_text(d: Node, lens: &Lens, binary: Binary) -> Option<DocumentText> {
+    let mut shown = DocumentText { document: document(d, lens)?, ..DocumentText::default() };
+    for (content_idx, content) in d.list("content").enumerate() {
+        let Some(a) = content.get("attachment") else { continue };
         let media = a.str("contentType").unwrap_or_default();
-        let readable = media.starts_with("text/plain") || media.starts_with("text/markdown");
-        match (readable, a.str("data")) {
-            (true, Some(data)) => match base64(&data).map(String::from_utf8) {
-                Some(Ok(text)) => {
-                    let text = Some(text.trim().to_owned());
-                    return Some(DocumentText { document, text, why_not: None });
+        let is_text = media.starts_with("text/plain") || media.starts_with("text/markdown");
+        let form = Form::of(a);
+        if !is_text && form.is_none() {
+            let what = if media.is_empty() { "an unnamed type" } else { &media };
+            shown.why_not = Some(format!("This document is of {what}, which pages do not show."));
+            continue;
+        }
+        let Some(bytes) = bytes_of(a, binary) else {
+            let is_here = a.get("data").is_some();
+            shown.why_not = Some(if is_here {
+                let max = CONTENT_BYTES_MAX >> 20;
+                format!("This document cannot be decoded, or is larger than {max} MiB.")
+            } else {
+                "This document is kept elsewhere, not in the record.".to_owned()
+            });
+            continue;
+        };
+        match form {
+            None => match String::from_utf8(bytes) {
+                Ok(text) if shown.text.is_none() => shown.text = Some(text.trim().to_owned()),
+                Ok(_) => {}
+                Err(_) => {
+                    shown.why_not = Some("The text of this document cannot be decoded.".to_owned());
                 }
-                _ => why_not = Some("The text of this document cannot be decoded.".to_owned()),
             },
-            (true, None) => {
-                why_not = Some(
-                    "The text of this document is kept elsewhere, not in the record.".to_owned(),
-                );
-            }
-            (false, _) => {
-                why_not =
-                    Some(format!("This document is of type {media}, which pages do not show yet."));
+            Some(form) if form.fits(&bytes) => shown.contents.push((content_idx, form)),
+            Some(_) => {
+                shown.why_not = Some(format!("This document says that it is {media}, and is not."));
             }
         }
     }
-    Some(DocumentText { document, text: None, why_not })
+    if shown.text.is_some() || !shown.contents.is_empty() {
+        shown.why_not = None;
+    }
+    Some(shown)
 }
 
 /// Bytes of base64 text (RFC 4648 §4), white space allowed; `None` when it is not base64.
@@ -226,12 +321,17 @@ mod tests {
             (
                 r#"{"content":[{"attachment":{"contentType":"application/pdf","data":"JVBERg=="}}]}"#,
                 None,
-                "application/pdf",
+                "says that it is application/pdf",
+            ),
+            (
+                r#"{"content":[{"attachment":{"contentType":"video/mp4","data":"JVBERg=="}}]}"#,
+                None,
+                "video/mp4",
             ),
             (r#"{}"#, None, ""),
         ] {
             let d = doc(json);
-            let v = document_text(d.root(), &lens()).expect("shown");
+            let v = document_text(d.root(), &lens(), &|_| None).expect("shown");
             assert_eq!(v.text.as_deref(), text, "{json}");
             assert!(v.why_not.unwrap_or_default().contains(why), "{json}");
         }

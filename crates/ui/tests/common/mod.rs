@@ -20,6 +20,7 @@ pub const PASSWORD: &str = "a long and quiet river";
 pub struct Practice {
     pub router: Router,
     pub record: Record,
+    auth: Arc<Auth>,
     folder: PathBuf,
 }
 
@@ -73,19 +74,28 @@ pub fn practice(name: &str, patients: u64, encounters: usize) -> Practice {
         auth.add_account(NewAccount { name, role, patient, password: PASSWORD })
             .expect("an account");
     }
-    let router = ui::router(ui::Config {
+    let router = router(&record, &auth);
+    Practice { router, record, auth, folder }
+}
+
+fn router(record: &Record, auth: &Arc<Auth>) -> Router {
+    ui::router(ui::Config {
         record: record.clone(),
-        auth,
+        auth: Arc::clone(auth),
         practice: "Alder Falls".to_owned(),
-        ours: vec!["Organization/org-practice".to_owned()],
         zone: jiff::tz::TimeZone::UTC,
         tls: false,
         demo: true,
-    });
-    Practice { router, record, folder }
+    })
 }
 
 impl Practice {
+    /// The pages made anew: they know what the record knows.
+    pub fn restarted(mut self) -> Practice {
+        self.router = router(&self.record, &self.auth);
+        self
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Response<Body> {
         self.router.clone().oneshot(request).await.expect("infallible")
     }

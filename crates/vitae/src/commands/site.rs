@@ -10,9 +10,6 @@ use rest::{Caller, Door};
 
 use crate::practice::{Open, Practice};
 
-/// The Organization that is the practice itself: facts of other organizations look outside.
-const OWN_ORGANIZATION: &str = "Organization/org-practice";
-
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// Hands `/fhir`, `/oauth2` and the like to the REST door, the rest to the pages.
@@ -28,7 +25,6 @@ pub fn handler(
         record: open.record.clone(),
         auth: Arc::clone(&open.auth),
         practice: practice.name.clone(),
-        ours: vec![OWN_ORGANIZATION.to_owned()],
         zone,
         tls: root.starts_with("https://"),
         demo: data.join(super::demo::LOGINS).exists(),
