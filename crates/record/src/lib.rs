@@ -14,6 +14,7 @@ mod ctx;
 mod custom;
 mod error;
 mod everything;
+mod explain;
 mod export;
 mod find;
 mod history;

@@ -137,6 +137,11 @@ impl Record {
         self.inner.world.now_ms()
     }
 
+    /// Microseconds from any start, for durations.
+    pub(crate) fn now_us(&self) -> u64 {
+        self.inner.world.now_us()
+    }
+
     /// Fills `bytes` with randomness fit for keys.
     pub fn random(&self, bytes: &mut [u8]) {
         self.inner.world.random(bytes);

@@ -2,20 +2,20 @@
 //!
 //! Source: FHIR R4 search.html, http.html#search, #paging. Page links carry the snapshot, signed:
 //! a page neither repeats nor misses a row while others write.
-//! Not here: search across types; `Patient/1/*`.
 
 use std::collections::HashSet;
 
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::ResourceType;
 use search::parse::Setting;
-use search::query::{self, Include, Node, Query, Total};
+use search::query::{self, Include, Node, Query, SystemQuery, Total};
 use store::{Cursor, PageRequest, Snapshot, Version};
 
 use crate::access::{Decision, permit, require};
 use crate::audit;
 use crate::ctx::{Action, Ctx};
 use crate::error::{Error, Kind, Result, warning};
+use crate::explain;
 use crate::links::{BundleText, append_query, full_url};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
@@ -27,8 +27,6 @@ use crate::write::text_of;
 const COUNT_DEFAULT: u32 = 20;
 /// Included resources of one page.
 const INCLUDED_MAX: usize = 5_000;
-/// Rounds of `:iterate`.
-const ROUNDS_MAX: usize = 8;
 
 /// Path and query of a search as text, for logs.
 pub(crate) fn self_path(
@@ -67,16 +65,18 @@ fn parse(
     pairs: &[(String, String)],
     setting: Setting<'_>,
 ) -> Result<Query> {
-    search::parse::parse(rt, within, pairs, setting).map_err(|issues| {
-        let kind = match issues.first().map(|issue| issue.code) {
-            Some(IssueType::NotSupported) => Kind::NotSupported,
-            Some(IssueType::TooCostly) => Kind::TooMany,
-            Some(IssueType::Exception) => Kind::Internal,
-            Some(IssueType::Transient) => Kind::Unavailable,
-            _ => Kind::Invalid,
-        };
-        Error::with_issues(kind, issues)
-    })
+    search::parse::parse(rt, within, pairs, setting).map_err(refused)
+}
+
+fn refused(issues: Vec<Issue>) -> Error {
+    let kind = match issues.first().map(|issue| issue.code) {
+        Some(IssueType::NotSupported) => Kind::NotSupported,
+        Some(IssueType::TooCostly) => Kind::TooMany,
+        Some(IssueType::Exception) => Kind::Internal,
+        Some(IssueType::Transient) => Kind::Unavailable,
+        _ => Kind::Invalid,
+    };
+    Error::with_issues(kind, issues)
 }
 
 /// Takes out of the chains of a query the types that the actor may not search, as if nothing of
@@ -118,32 +118,74 @@ pub(crate) struct Asked<'a> {
     pub handling: Handling,
 }
 
-/// Answers with a Bundle of type searchset.
+/// What is searched: the queries of a search across types, or one.
+struct Queries {
+    list: Vec<Query>,
+    across: bool,
+}
+
+impl Queries {
+    /// Where the controls stand, which are the same in all.
+    fn controls(&self) -> &Query {
+        &self.list[0]
+    }
+}
+
+/// Reads the queries and leaves out what the actor may not search.
 ///
-/// Errors: those of the parser, and `Invalid` for a page link that is not ours.
-pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Outcome> {
-    let Some(rt) = asked.rt else {
-        return Err(Error::new(
-            Kind::NotSupported,
-            "search across types is not offered: name the type, as in Observation?…",
-        ));
-    };
-    require(ctx, Action::Search, Some(rt), None)?;
-    let (page_pairs, query_pairs): (Vec<_>, Vec<_>) =
-        asked.pairs.iter().cloned().partition(|(name, _)| name == "_page");
+/// Errors: those of the parser; `Forbidden` when a named type, or everything, is left out.
+fn read_queries(
+    record: &Record,
+    ctx: &Ctx,
+    asked: &Asked<'_>,
+    pairs: &[(String, String)],
+    lookup: &Lookups<'_>,
+) -> Result<Queries> {
     let handling = match asked.handling {
         Handling::Strict => search::parse::Handling::Strict,
         Handling::Lenient => search::parse::Handling::Lenient,
     };
     let within = asked.compartment.map(|(root, id)| (*root, id.as_str()));
-    let lookup = &Lookups::new(record, None);
     let setting = Setting { handling, base_url: record.base_url(), now_ms: ctx.at_ms, lookup };
-    let mut query = parse(rt, within, &query_pairs, setting)?;
-    restrict(ctx, &mut query)?;
-    let mut own_path = path(Some(rt), asked.compartment);
-    if !query.canonical.is_empty() {
+    if let Some(rt) = asked.rt {
+        require(ctx, Action::Search, Some(rt), None)?;
+        let mut query = parse(rt, within, pairs, setting)?;
+        restrict(ctx, &mut query)?;
+        return Ok(Queries { list: vec![query], across: false });
+    }
+    let SystemQuery { mut queries, is_named } =
+        search::parse::parse_system(within, pairs, setting).map_err(refused)?;
+    if is_named {
+        queries.iter().try_for_each(|query| require(ctx, Action::Search, Some(query.rt), None))?;
+    }
+    queries.retain(|query| permit(ctx, Action::Search, Some(query.rt), None) == Decision::Permit);
+    if queries.is_empty() {
+        require(ctx, Action::Search, None, None)?;
+    }
+    queries.iter_mut().try_for_each(|query| restrict(ctx, query))?;
+    Ok(Queries { list: queries, across: true })
+}
+
+/// Answers with a Bundle of type searchset; with `_explain=true` with a Parameters that tells how.
+///
+/// Errors: those of the parser; `Invalid` for a page link that is not ours; `Forbidden` for
+/// `_explain` of somebody who is no administrator.
+pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Outcome> {
+    let (page_pairs, query_pairs): (Vec<_>, Vec<_>) =
+        asked.pairs.iter().cloned().partition(|(name, _)| name == "_page");
+    let (explain_pairs, query_pairs): (Vec<_>, Vec<_>) =
+        query_pairs.into_iter().partition(|(name, _)| name == "_explain");
+    let is_explained = explain::is_wanted(ctx, &explain_pairs)?;
+    let lookup = &Lookups::new(record, None);
+    let mut queries = read_queries(record, ctx, asked, &query_pairs, lookup)?;
+    let mut own_path = match (asked.rt, asked.compartment) {
+        (None, None) => String::new(),
+        _ => format!("/{}", path(asked.rt, asked.compartment)),
+    };
+    let canonical = &queries.controls().canonical;
+    if !canonical.is_empty() {
         own_path.push('?');
-        own_path.push_str(&query.canonical);
+        own_path.push_str(canonical);
     }
     let token = match page_pairs.as_slice() {
         [] => None,
@@ -153,13 +195,17 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
     if let Some(token) = token.as_ref().filter(|_| lookup.is_used()) {
         // Value sets are those of the snapshot, like everything else on its pages.
         let lookup = &Lookups::new(record, Some(token.t));
-        query = parse(rt, within, &query_pairs, Setting { lookup, ..setting })?;
-        restrict(ctx, &mut query)?;
+        queries = read_queries(record, ctx, asked, &query_pairs, lookup)?;
     }
+    let query = queries.controls();
     let mut snapshot = match &token {
         None => record.store().snapshot()?,
         Some(token) => record.store().snapshot_at(token.t)?,
     };
+    if is_explained {
+        let plans = snapshot.explain(&queries.list, &|| record.now_us())?;
+        return Ok(explain::answer(&plans));
+    }
     let is_count = query.summary == query::Summary::Count;
     let count = if is_count { 0 } else { query.count.unwrap_or(COUNT_DEFAULT) as usize };
     let backward = token.as_ref().is_some_and(|token| token.backward);
@@ -169,21 +215,23 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
         count,
         total: if is_count { Total::Accurate } else { query.total.unwrap_or(Total::Estimate) },
     };
-    let mut page = if query.contained.inner {
+    let mut page = if queries.across {
+        snapshot.search_across(&queries.list, &request)?
+    } else if query.contained.inner {
         let may = |rt| permit(ctx, Action::Search, Some(rt), None) == Decision::Permit;
-        snapshot.search_contained(&query, &request, &may)?
+        snapshot.search_contained(query, &request, &may)?
     } else {
-        snapshot.search(&query, &request)?
+        snapshot.search(query, &request)?
     };
     if query.total.is_none() && !page.total_is_exact {
         // A wrong total that nobody asked for is worse than none.
         page.total = None;
     }
-    let (included, is_cut) = included(&mut snapshot, ctx, &query, &page.rows)?;
+    let (included, is_cut) = included(&mut snapshot, ctx, &queries.list, &page.rows)?;
 
     let t = snapshot.at();
     let url = |token: Option<&PageToken>| {
-        let mut url = format!("{}/{own_path}", record.base_url());
+        let mut url = format!("{}{own_path}", record.base_url());
         if let Some(token) = token {
             let text = record.page_key().seal(&own_path, token);
             append_query(&[("_page".to_owned(), text)], &mut url);
@@ -209,13 +257,13 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
             bundle.link("previous", &url(Some(&previous)));
         }
     }
-    let view = view_of(&query);
+    let view = view_of(query);
     let mut outcome = Outcome { n: page.rows.len() + included.len(), ..Outcome::default() };
     let matches = Rows { rows: &page.rows, inner: &page.inner, scores: &page.scores };
-    entries(&mut bundle, record, &matches, "match", (rt, &view), &mut outcome)?;
+    entries(&mut bundle, record, &matches, "match", (asked.rt, &view), &mut outcome)?;
     let included = Rows { rows: &included, inner: &[], scores: &[] };
-    entries(&mut bundle, record, &included, "include", (rt, &view), &mut outcome)?;
-    let remarks = remarks(&query, is_cut);
+    entries(&mut bundle, record, &included, "include", (asked.rt, &view), &mut outcome)?;
+    let remarks = remarks(&queries.list, is_cut);
     if !remarks.is_empty() {
         bundle.entry(|out| {
             out.push_str("\"resource\":");
@@ -256,7 +304,7 @@ fn entries(
     record: &Record,
     Rows { rows, inner, scores }: &Rows<'_>,
     mode: &str,
-    (searched, view): (ResourceType, &View),
+    (searched, view): (Option<ResourceType>, &View),
     outcome: &mut Outcome,
 ) -> Result<()> {
     for (row_idx, row) in rows.iter().enumerate() {
@@ -264,9 +312,12 @@ fn entries(
         audit::patients_in(row.head.rt, &row.head.id, &text, &mut outcome.patients);
         let inner = inner.get(row_idx).and_then(Option::as_ref);
         let text = match inner {
-            Some(inner) => crate::view::apply(searched, inner.text.clone(), view)?,
+            Some(inner) => {
+                let rt = searched.unwrap_or(row.head.rt);
+                crate::view::apply(rt, inner.text.clone(), view)?
+            }
             // A container of another type has other elements.
-            None if row.head.rt != searched && mode == "match" => text,
+            None if searched.is_some_and(|rt| rt != row.head.rt) && mode == "match" => text,
             None => crate::view::apply(row.head.rt, text, view)?,
         };
         bundle.entry(|out| {
@@ -292,10 +343,15 @@ fn entries(
     Ok(())
 }
 
-fn remarks(query: &Query, is_cut: bool) -> Vec<Issue> {
-    let mut remarks: Vec<Issue> = query
-        .ignored
-        .iter()
+fn remarks(queries: &[Query], is_cut: bool) -> Vec<Issue> {
+    let mut ignored: Vec<&String> = Vec::new();
+    for name in queries.iter().flat_map(|query| &query.ignored) {
+        if !ignored.contains(&name) {
+            ignored.push(name);
+        }
+    }
+    let mut remarks: Vec<Issue> = ignored
+        .into_iter()
         .map(|name| {
             let text = format!("parameter {name} is not known and was ignored");
             warning(IssueType::NotSupported, String::new(), text)
@@ -310,29 +366,40 @@ fn remarks(query: &Query, is_cut: bool) -> Vec<Issue> {
 
 /// Resources that `_include` and `_revinclude` add: each once, matches left out, only of types
 /// that the actor may read. The second value: there were more than [`INCLUDED_MAX`].
+///
+/// With `:iterate` it ends when a round finds nothing that is not there yet, cycles or not.
 fn included(
     snapshot: &mut Snapshot,
     ctx: &Ctx,
-    query: &Query,
+    queries: &[Query],
     matches: &[Version],
 ) -> Result<(Vec<Version>, bool)> {
-    if query.include.is_empty() && query.revinclude.is_empty() {
-        return Ok((Vec::new(), false));
-    }
+    let all_of = |list: fn(&Query) -> &Vec<Include>| {
+        let mut all: Vec<&Include> = Vec::new();
+        for include in queries.iter().flat_map(list) {
+            if !all.contains(&include) {
+                all.push(include);
+            }
+        }
+        all
+    };
+    let (includes, revincludes) = (all_of(|q| &q.include), all_of(|q| &q.revinclude));
     let mut known: HashSet<u32> = matches.iter().map(|row| row.head.rid).collect();
     let mut all: Vec<Version> = Vec::new();
     let mut n_before = 0;
-    for round in 0..ROUNDS_MAX {
-        let from: &[Version] = if round == 0 { matches } else { &all[n_before..] };
+    let mut is_first = true;
+    loop {
+        let from: &[Version] = if is_first { matches } else { &all[n_before..] };
         let mut found = Vec::new();
-        let wanted = |include: &&Include| round == 0 || include.iterate;
-        for include in query.include.iter().filter(wanted) {
+        let wanted = |include: &&&Include| is_first || include.iterate;
+        for include in includes.iter().filter(wanted) {
             found.extend(snapshot.included(from, include)?);
         }
-        for include in query.revinclude.iter().filter(wanted) {
+        for include in revincludes.iter().filter(wanted) {
             found.extend(snapshot.revincluded(from, include, INCLUDED_MAX + 1)?);
         }
         n_before = all.len();
+        is_first = false;
         for row in found {
             let may = permit(ctx, Action::Read, Some(row.head.rt), Some(&row.head.id));
             if may != Decision::Permit || !known.insert(row.head.rid) {
@@ -344,8 +411,7 @@ fn included(
             all.push(row);
         }
         if all.len() == n_before {
-            break;
+            return Ok((all, false));
         }
     }
-    Ok((all, false))
 }

@@ -4,7 +4,8 @@
 //! and 32 bits that rise within a millisecond, in 16 characters of lower-case base 32
 //! (Crockford's alphabet: no i, l, o, u).
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
 
 /// Where time and randomness come from.
 pub trait World: Send + Sync {
@@ -12,6 +13,10 @@ pub trait World: Send + Sync {
     fn now_ms(&self) -> i64;
     /// Fills `bytes` with randomness fit for keys.
     fn random(&self, bytes: &mut [u8]);
+    /// Microseconds from any start, for durations.
+    fn now_us(&self) -> u64 {
+        self.now_ms().unsigned_abs().saturating_mul(1_000)
+    }
 }
 
 /// The machine's clock and random source.
@@ -26,6 +31,12 @@ impl World for SystemWorld {
 
     fn random(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives randomness");
+    }
+
+    fn now_us(&self) -> u64 {
+        static START: OnceLock<Instant> = OnceLock::new();
+        let since = START.get_or_init(Instant::now).elapsed();
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     }
 }
 

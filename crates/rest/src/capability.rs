@@ -181,6 +181,8 @@ fn statement(base_url: &str, started_ms: i64, only: Option<&[&str]>, custom: &Re
     out.push_str(r#"],"searchParam":["#);
     let patient = ResourceType::PATIENT;
     params(search_params(patient).iter().filter(|p| is_common(p) && is_served(p)), &mut out);
+    // R4 has no SearchParameter for these (search.html#has, #list).
+    out.push_str(r#",{"name":"_has","type":"string"},{"name":"_list","type":"string"}"#);
     out.push_str("]}]}");
     debug_assert!(Doc::parse(out.as_bytes()).is_ok());
     out
@@ -246,7 +248,7 @@ fn resource(rt: ResourceType, custom: &Registry, out: &mut String) {
     let served = || search_params(rt).iter().filter(|param| is_served(param));
     let references = || served().filter(|param| param.kind == SearchKind::Reference);
     if references().next().is_some() {
-        out.push_str(r#","searchInclude":["*""#);
+        out.push_str(&format!(r#","searchInclude":["*","{}:*""#, rt.name()));
         for param in references() {
             out.push_str(&format!(",\"{}:{}\"", rt.name(), param.code));
         }
@@ -299,7 +301,7 @@ fn rev_includes(rt: ResourceType, out: &mut String) {
                 && param.targets.contains(&rt)
                 && is_served(param)
             {
-                out.push_str(if is_first { r#","searchRevInclude":["# } else { "," });
+                out.push_str(if is_first { r#","searchRevInclude":["*","# } else { "," });
                 is_first = false;
                 out.push_str(&format!("\"{}:{}\"", source.name(), param.code));
             }
@@ -312,7 +314,7 @@ fn rev_includes(rt: ResourceType, out: &mut String) {
 
 /// What the index holds.
 fn is_served(param: &SearchParam) -> bool {
-    let by_form = matches!(param.code, "_id" | "_text" | "_content" | "near");
+    let by_form = matches!(param.code, "_id" | "_text" | "_content" | "_filter" | "near");
     by_form || (param.kind != SearchKind::Special && !param.expression.is_empty())
 }
 

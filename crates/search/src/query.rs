@@ -330,8 +330,9 @@ pub enum Summary {
 /// `_include=Observation:subject:Patient`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Include {
-    pub source: ResourceType,
-    /// `None`: `*`, every reference parameter of the source.
+    /// `None`: `*`, whatever type it is.
+    pub source: Option<ResourceType>,
+    /// `None`: every reference parameter of the source.
     pub param: Option<ParamId>,
     pub target: Option<ResourceType>,
     pub iterate: bool,

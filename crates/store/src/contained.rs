@@ -42,7 +42,7 @@ impl Snapshot {
         may: &dyn Fn(ResourceType) -> bool,
     ) -> Result<SearchPage> {
         self.with(|view, bodies| {
-            let mut own = plan::find(&mut Cx { view, bodies: &mut *bodies }, query)?;
+            let mut own = plan::find(&mut Cx::new(view, &mut *bodies), query)?;
             if !query.contained.own {
                 own.candidates.clear();
             }

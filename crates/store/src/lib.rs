@@ -10,6 +10,7 @@
 //!
 //! Who may see what is not decided here.
 
+mod across;
 mod backup;
 mod blob;
 mod body;
@@ -43,6 +44,7 @@ pub use disk::postgres::Database;
 pub use error::{CommitError, Error, Kind, Result};
 pub use keyring::{DataKey, MasterKey};
 pub use page::TOTAL_FREE_MAX;
+pub use plan::{Explain, Step, Way};
 pub use reindex::Reindex;
 pub use snapshot::Snapshot;
 pub use store::{Clock, Store};

@@ -38,7 +38,7 @@ fn heads(
     query: &Query,
     limit: usize,
 ) -> Result<Vec<Head>> {
-    let found = plan::find(&mut Cx { view, bodies: &mut *bodies }, query)?;
+    let found = plan::find(&mut Cx::new(view, &mut *bodies), query)?;
     let mut heads = Vec::new();
     for rid in &found.candidates {
         if heads.len() == limit {
@@ -55,20 +55,22 @@ fn heads(
 const BODIES_FREE_MAX: u64 = 512;
 
 /// A row in order: sort bytes, then version.
-type Place = (Vec<u8>, Rid);
+pub(crate) type Place = (Vec<u8>, Rid);
 
-struct Pager<'a, 'q> {
-    view: &'a View<'a>,
-    bodies: &'a mut body::Reader,
-    query: &'q Query,
-    found: Found<'q>,
-    request: &'a PageRequest,
-    ranks: Option<Ranks>,
+pub(crate) struct Pager<'a, 'q> {
+    pub view: &'a View<'a>,
+    pub bodies: &'a mut body::Reader,
+    pub query: &'q Query,
+    pub found: Found<'q>,
+    pub request: &'a PageRequest,
+    pub ranks: Option<Ranks>,
+    /// The page has resources of other types too, and the cursor may be one of them.
+    pub across: bool,
 }
 
 impl Pager<'_, '_> {
     /// Places of the page, in the order of reading (reversed when backward), and one more.
-    fn places(&mut self) -> Result<Vec<Place>> {
+    pub fn places(&mut self) -> Result<Vec<Place>> {
         if let Some(ranks) = self.ranks.take() {
             let places = self.by_rank(&ranks);
             self.ranks = Some(ranks);
@@ -78,7 +80,9 @@ impl Pager<'_, '_> {
             return self.by_rid();
         }
         let first = self.query.sort[0];
-        if first.kind == SearchKind::Date && self.is_worth_walking() {
+        // A version of another type has no day under this type's parameter.
+        let has_days = !self.across || first.param == search_params::last_updated_of(self.query.rt);
+        if first.kind == SearchKind::Date && has_days && self.is_worth_walking() {
             return self.by_day(first);
         }
         let all = self.found.candidates.clone();
@@ -430,7 +434,7 @@ impl Snapshot {
         self.with(|view, bodies| {
             let mut seen = std::collections::HashSet::new();
             let mut found = Vec::new();
-            for row in rows.iter().filter(|row| row.rt == include.source) {
+            for row in rows.iter().filter(|row| include.source.is_none_or(|rt| rt == row.rt)) {
                 let (_, _, values) = view.values(row.rid)?;
                 for v in values {
                     let IndexValue::Reference { ty, id } = v.value else { continue };
@@ -461,20 +465,29 @@ impl Snapshot {
         limit: usize,
     ) -> Result<Vec<Version>> {
         self.with(|view, bodies| {
-            let params: Vec<_> = match include.param {
-                Some(param) => vec![param],
-                None => search_params::of(include.source).map(|(param, _)| param).collect(),
-            };
             let mut all = RoaringBitmap::new();
             for row in rows.iter().filter(|row| include.target.is_none_or(|t| t == row.rt)) {
-                for param in &params {
-                    all |= view.fetch(&key::reference(row.rt, &row.id, *param))?;
-                }
+                all |= referrers(view, row, include)?;
             }
             let all = view.visible(all)?;
             let rids: Vec<Rid> = all.iter().take(limit).collect();
             view.versions(&rids, bodies)
         })
+    }
+}
+
+/// Versions that refer to a resource through a reverse include.
+fn referrers(view: &View<'_>, row: &Version, include: &Include) -> Result<RoaringBitmap> {
+    if let Some(param) = include.param {
+        return view.fetch(&key::reference(row.rt, &row.id, param));
+    }
+    let from = key::referrers(row.rt, &row.id);
+    let to = key::after_prefix(&from);
+    let none = search::value::NO_PARAM.0.to_be_bytes();
+    let all = view.fetch_range(&from, to.as_deref(), |key| !key.ends_with(&none))?;
+    match include.source {
+        Some(rt) => Ok(all & view.fetch(&key::of_type(rt))?),
+        None => Ok(all),
     }
 }
 
@@ -484,21 +497,8 @@ fn search(
     query: &Query,
     request: &PageRequest,
 ) -> Result<SearchPage> {
-    let mut found = plan::find(&mut Cx { view, bodies: &mut *bodies }, query)?;
-    let total = match request.total {
-        Total::None => None,
-        Total::Estimate => {
-            let free = if found.needs_body() { BODIES_FREE_MAX } else { TOTAL_FREE_MAX };
-            if found.n_unsure() <= free {
-                found.settle(view, bodies)?;
-            }
-            Some(found.candidates.len())
-        }
-        Total::Accurate => {
-            found.settle(view, bodies)?;
-            Some(found.candidates.len())
-        }
-    };
+    let mut found = plan::find(&mut Cx::new(view, &mut *bodies), query)?;
+    let total = total(view, bodies, &mut found, request.total)?;
     let total_is_exact = found.is_exact();
     if request.count == 0 {
         return Ok(SearchPage { total, total_is_exact, ..SearchPage::default() });
@@ -507,30 +507,49 @@ fn search(
         true => Some(crate::rank::ranks(view, query, &found.candidates)?),
         false => None,
     };
-    let mut pager = Pager { view, bodies, query, found, request, ranks };
+    let mut pager = Pager { view, bodies, query, found, request, ranks, across: false };
     let mut places = pager.places()?;
     let more = places.len() > request.count;
     places.truncate(request.count);
     if request.backward {
         places.reverse();
     }
-    let bodies = pager.bodies;
-    let rids: Vec<Rid> = places.iter().map(|(_, rid)| *rid).collect();
-    let rows = view.versions(&rids, bodies)?;
-    let cursor =
-        |place: Option<&Place>| place.map(|(key, rid)| Cursor { key: key.clone(), rid: *rid });
     let scores = match &pager.ranks {
         Some(ranks) => places.iter().map(|(key, _)| ranks.score(key)).collect(),
         None => Vec::new(),
     };
-    Ok(SearchPage {
-        inner: Vec::new(),
-        scores,
-        rows,
-        total,
-        total_is_exact,
-        first: cursor(places.first()),
-        last: cursor(places.last()),
-        more,
-    })
+    let bodies = pager.bodies;
+    let page = SearchPage { scores, total, total_is_exact, more, ..SearchPage::default() };
+    page_of(view, bodies, places, page)
+}
+
+/// The resources of the places, and where they begin and end.
+pub(crate) fn page_of(
+    view: &View<'_>,
+    bodies: &mut body::Reader,
+    places: Vec<Place>,
+    page: SearchPage,
+) -> Result<SearchPage> {
+    let rids: Vec<Rid> = places.iter().map(|(_, rid)| *rid).collect();
+    let rows = view.versions(&rids, bodies)?;
+    let cursor =
+        |place: Option<&Place>| place.map(|(key, rid)| Cursor { key: key.clone(), rid: *rid });
+    let (first, last) = (cursor(places.first()), cursor(places.last()));
+    Ok(SearchPage { rows, first, last, ..page })
+}
+
+/// The number of matches as far as it is asked for; what is unsure is verified for it.
+pub(crate) fn total(
+    view: &View<'_>,
+    bodies: &mut body::Reader,
+    found: &mut Found<'_>,
+    wanted: Total,
+) -> Result<Option<u64>> {
+    let free = if found.needs_body() { BODIES_FREE_MAX } else { TOTAL_FREE_MAX };
+    match wanted {
+        Total::None => return Ok(None),
+        Total::Estimate if found.n_unsure() > free => {}
+        Total::Estimate | Total::Accurate => found.settle(view, bodies)?,
+    }
+    Ok(Some(found.candidates.len()))
 }

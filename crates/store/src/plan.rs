@@ -6,6 +6,7 @@
 //! criteria are not looked up but checked on the candidates' own values. What is not sure is
 //! verified by `search`'s matcher, the same code that defines the answer.
 
+mod explain;
 mod find;
 mod links;
 
@@ -20,6 +21,7 @@ use crate::key;
 use crate::terms;
 use crate::view::View;
 
+pub use explain::{Explain, Step, Trace, Way};
 pub use find::{Cx, Found, find};
 
 /// Versions that answer a criterion.
@@ -96,6 +98,35 @@ fn positive(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
         all.or(one(view, rt, c, operand)?);
     }
     Ok(all)
+}
+
+/// The key of the one list that holds what satisfies an operand; `None` when there is none.
+fn list_of(view: &View<'_>, rt: ResourceType, c: &Criterion, operand: &Operand) -> Option<Vec<u8>> {
+    if !matches!(c.modifier, Modifier::None | Modifier::Type(_))
+        || rt != search_params::def(c.param).0
+    {
+        return None;
+    }
+    let p = c.param;
+    let number = |system: &str| view.shared.systems.find(system);
+    match operand {
+        Operand::Token { system: SystemMatch::Is(s), code: None } => {
+            Some(key::system(p, number(s)?))
+        }
+        Operand::Token { system: SystemMatch::Is(s), code: Some(code) } => {
+            Some(key::with_system(b'K', p, code, number(s)?))
+        }
+        Operand::Token { system: SystemMatch::Absent, code: Some(code) } => {
+            Some(key::with_system(b'K', p, code, 0))
+        }
+        Operand::Uri(uri) => Some(key::with_text(b'U', p, uri)),
+        Operand::Url(url) => Some(key::with_text(b'V', p, url)),
+        Operand::Reference { types, id } => match types[..] {
+            [ty] => Some(key::reference(ty, id, p)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn composite(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {

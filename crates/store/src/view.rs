@@ -58,6 +58,14 @@ impl View<'_> {
         Ok(bitmap)
     }
 
+    /// Number of versions under one key, old ones included.
+    pub fn count(&self, key: &[u8]) -> Result<u64> {
+        match self.shared.lists.get(key) {
+            Some(kept) if self.generations.is_empty() => Ok(kept.len()),
+            _ => Ok(self.fetch(key)?.len()),
+        }
+    }
+
     /// What is on disk under a key, within bounds.
     fn read_list(&self, key: &[u8]) -> Result<RoaringBitmap> {
         let mut bitmap = RoaringBitmap::new();

@@ -504,3 +504,39 @@ pub struct Session {
     pub used: When,
     pub current: bool,
 }
+
+/// What the page that explains a search shows.
+#[derive(Clone, Debug, Default)]
+pub struct Explained {
+    /// As it was typed.
+    pub query: String,
+    /// Why it cannot be carried out.
+    pub trouble: Vec<String>,
+    pub plans: Vec<Plan>,
+}
+
+/// How one type was searched; numbers as text.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub rt: String,
+    pub query: String,
+    pub steps: Vec<PlanStep>,
+    pub verified: String,
+    pub verify_micros: String,
+    pub total: String,
+    pub micros: String,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct PlanStep {
+    pub depth: usize,
+    pub condition: String,
+    /// The code of the way.
+    pub way: String,
+    pub listed: String,
+    pub found: String,
+    pub unsure: String,
+    pub candidates: String,
+    pub micros: String,
+}

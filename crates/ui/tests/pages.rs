@@ -189,3 +189,36 @@ async fn a_chart_of_a_thousand_visits_stays_small() {
     }
     assert!(seen > 300, "{seen} entries of visits in {n_pages} pages");
 }
+
+#[tokio::test]
+async fn an_administrator_reads_how_a_search_is_carried_out() {
+    let p = practice("explain", 3, 0);
+    let cookie = p.sign_in("root").await;
+    let explain = |query: &str| {
+        let mut path = "/admin/explain?q=".to_owned();
+        record::percent_encode(query, &mut path);
+        path
+    };
+    let (status, html) = p.get("/admin/explain", &cookie).await;
+    assert_eq!(status, 200);
+    check_markup("/admin/explain", &html);
+    let path = explain("GET /fhir/Observation?patient._id=p0&status=final");
+    let (status, html) = p.get(&path, &cookie).await;
+    assert_eq!(status, 200, "{html}");
+    check_markup(&path, &html);
+    assert!(html.contains("explain-total") && html.contains("patient:Patient._id=p0"), "{html}");
+    assert!(html.matches("explain-step").count() >= 2, "{html}");
+    for (query, says) in [
+        ("Observation?colour=red", "no search parameter &#39;colour&#39;"),
+        ("Patient/1/2/3/4/5", "nothing at this path"),
+        ("Patient/p0", "This is no search"),
+    ] {
+        let (status, html) = p.get(&explain(query), &cookie).await;
+        assert_eq!(status, 200, "{query}");
+        let html = html.replace("&apos;", "&#39;").replace('\'', "&#39;");
+        assert!(html.contains("explain-trouble") && html.contains(says), "{query}: {html}");
+    }
+    let provider = p.sign_in("ada").await;
+    assert_eq!(p.get("/admin/explain", &provider).await.0, 403);
+    assert_eq!(p.get("/admin/explain", "").await.0, 303);
+}

@@ -123,6 +123,15 @@ fn read_sort(query: &mut Query, value: &str, setting: Setting<'_>) -> Result<(),
             Some(code) => (code, true),
             None => (key, false),
         };
+        if code.contains(['.', ':']) {
+            let text = format!(
+                "Parameter '_sort' cannot be '{}': R4 defines no order over references and no \
+                 modifiers here; name a parameter of {}.",
+                shown(code),
+                query.rt
+            );
+            return Err(Issue::error(IssueType::NotSupported, "", text));
+        }
         let Some((param, definition)) = super::find(query.rt, code, "_sort", setting)? else {
             let codes = params::of(query.rt).map(|(_, param)| param.code);
             let hint = match nearest(code, codes) {
@@ -186,8 +195,8 @@ fn read_include(
         "iterate" | "recurse" => true,
         _ => return Err(invalid(name, "knows the modifier ':iterate' only")),
     };
-    if value == "*" && !reverse {
-        return Ok(Include { source: rt, param: None, target: None, iterate });
+    if value == "*" {
+        return Ok(Include { source: None, param: None, target: None, iterate });
     }
     let mut parts = value.split(':');
     let (source, code, target) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -215,7 +224,7 @@ fn read_include(
         return Err(invalid(name, &what));
     }
     if code == "*" {
-        return Ok(Include { source, param: None, target, iterate });
+        return Ok(Include { source: Some(source), param: None, target, iterate });
     }
     let references = || params::of(source).filter(|(_, p)| p.kind == SearchKind::Reference);
     let Some((param, definition)) = references().find(|(_, param)| param.code == code) else {
@@ -234,5 +243,5 @@ fn read_include(
             return Err(invalid(name, &what));
         }
     }
-    Ok(Include { source, param: Some(param), target, iterate })
+    Ok(Include { source: Some(source), param: Some(param), target, iterate })
 }

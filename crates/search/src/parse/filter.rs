@@ -11,9 +11,8 @@ use fhir_tables::{ResourceType, SearchKind, SearchParam};
 use super::node::{self, Fail};
 use super::{
     FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FILTER_TERMS_MAX, REFUSED, Reading, operand,
-    read_criterion, read_modifier, shown, unknown,
+    read_criterion, read_modifier, shown, terms, unknown,
 };
-use crate::params;
 use crate::query::{Criterion, FilterOp, Modifier, Node};
 use crate::value::ParamId;
 
@@ -363,7 +362,7 @@ impl Element {
             _ => return Err(form()),
         };
         let text = format!("{}${}", first.escaped(), second.escaped());
-        let (id, param) = find(self.rt, self.composite)?;
+        let (id, param) = find(reading, self.rt, self.composite)?;
         let criterion = read_criterion("_filter", id, param, Modifier::None, &text, reading)?;
         Ok(Node::Criterion(criterion))
     }
@@ -385,8 +384,13 @@ impl Value {
     }
 }
 
-fn find(rt: ResourceType, code: &str) -> Result<(ParamId, &'static SearchParam), Fail> {
-    params::find(rt, code).ok_or_else(|| Fail::Passable(unknown(rt, code)))
+fn find(
+    reading: &Reading<'_>,
+    rt: ResourceType,
+    code: &str,
+) -> Result<(ParamId, &'static SearchParam), Fail> {
+    super::find(rt, code, "_filter", reading.setting)?
+        .ok_or_else(|| Fail::Passable(unknown(rt, code)))
 }
 
 /// A comparison of one parameter of the type.
@@ -404,9 +408,10 @@ fn compare(
     if REFUSED.contains(&code) || matches!(code, "_filter" | "_has" | "_list" | "_type") {
         return Err(bad(format!("cannot have '{code}' inside")));
     }
-    let (id, param) = find(rt, code)?;
-    if param.kind == SearchKind::Special || param.expression.is_empty() {
-        return Err(bad(format!("cannot compare '{code}'")));
+    let (id, param) = find(reading, rt, code)?;
+    let is_plain = param.kind != SearchKind::Special && !param.expression.is_empty();
+    if !is_plain || terms::has_own_form(param) {
+        return Err(bad(format!("cannot compare '{code}'; give it as a parameter of its own")));
     }
     let kind = param.kind;
     let criterion = |modifier: Modifier, prefix: &str| -> Result<Node, Fail> {

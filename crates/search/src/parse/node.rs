@@ -149,6 +149,7 @@ fn reference(
     code: &str,
     full: &str,
 ) -> Result<(ParamId, &'static SearchParam), Fail> {
+    // Chains go through R4's own parameters only: those of the practice have no columns.
     let Some((id, param)) = params::find(rt, code) else {
         return Err(Fail::Passable(unknown(rt, code)));
     };

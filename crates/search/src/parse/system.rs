@@ -6,7 +6,7 @@
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::{ResourceType, compartment};
 
-use super::{Reading, Setting, add_canonical, invalid, read_query, shown};
+use super::{Reading, Setting, add_canonical, invalid, not_supported, read_query, shown};
 use crate::params;
 use crate::query::{Query, SystemQuery};
 use crate::suggest::nearest;
@@ -37,6 +37,10 @@ pub fn parse_system(
         let query = read_query(*rt, within, &rest, &reading)
             .map_err(|issues| explained(issues, *rt, types.len(), named.is_some()))?;
         queries.push(query);
+    }
+    if queries.iter().any(|query| query.contained.inner) {
+        let why = "Contained resources are searched one type at a time.";
+        return Err(vec![not_supported("_contained", why)]);
     }
     check_alike(&queries)?;
     let mut canonical = String::new();

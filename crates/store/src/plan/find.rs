@@ -1,8 +1,10 @@
 //! Order and execution: a conjunction of conditions becomes a set of candidates.
 //!
-//! What is cheap and narrow comes first and bounds what is read of the lists after it. Once few
-//! candidates are left the remaining criteria are not looked up but checked on the candidates'
-//! own values; conditions that lead to other resources start from the candidates then.
+//! A plan is the list of conditions in the order of their ranks: what is narrow by its nature
+//! (ids, references) comes first and bounds what is read of the lists after it; conditions with a
+//! list for each value are ordered by the lengths of their lists, counted; ranges, chains and
+//! scans follow. Once few candidates are left the remaining criteria are not looked up but checked
+//! on the candidates' own values; conditions on other resources start from the candidates then.
 
 use fhir_tables::{ResourceType, SearchKind};
 use roaring::RoaringBitmap;
@@ -10,7 +12,8 @@ use search::params as search_params;
 use search::query::{Criterion, Modifier, Node, Operand, Query};
 use search::value::Indexed;
 
-use super::{eval, in_compartment};
+use super::explain::{Open, Trace, Way};
+use super::{Cand, eval, in_compartment};
 use crate::body;
 use crate::error::Result;
 use crate::key;
@@ -24,6 +27,8 @@ const VERIFY_RATHER_MAX: u64 = 256;
 pub struct Cx<'a, 'v> {
     pub view: &'a View<'v>,
     pub bodies: &'a mut body::Reader,
+    /// `None`: nobody reads the plan.
+    pub trace: Option<Trace<'a>>,
 }
 
 /// The visible versions that may answer a query.
@@ -97,48 +102,73 @@ impl Found<'_> {
     }
 }
 
-/// How much a criterion costs to look up: 0 is one short list.
-fn cost(rt: ResourceType, c: &Criterion) -> u8 {
-    if c.param == search_params::id_of(rt) {
-        return 0;
-    }
-    match (c.modifier, c.kind) {
-        (Modifier::Not | Modifier::NotIn, _) => 5,
-        (Modifier::Text, _) => 4,
-        (Modifier::Contains | Modifier::Filter(_), _) => 8,
-        (Modifier::Missing, _) => 3,
-        (_, SearchKind::Reference) => 0,
-        (_, SearchKind::Token | SearchKind::Uri | SearchKind::String) => 1,
-        (_, SearchKind::Composite) => 2,
-        (_, SearchKind::Number | SearchKind::Quantity) => 3,
-        (_, SearchKind::Date | SearchKind::Special) => 4,
-    }
-}
-
 /// Words are cheaper to look up than to find in bodies.
 fn is_full_text(c: &Criterion) -> bool {
     matches!(c.operands.first(), Some(Operand::FullText(_)))
 }
 
-fn node_cost(rt: ResourceType, node: &Node) -> u8 {
-    match node {
-        Node::Criterion(c) => cost(rt, c),
+/// A condition and how it is meant to be looked up.
+struct Planned<'q> {
+    node: &'q Node,
+    way: Way,
+    /// Smaller comes first.
+    rank: u8,
+    listed: Option<u64>,
+}
+
+/// Rank from which on the lists of conditions are counted before one is chosen.
+const RANK_COUNTED: u8 = 1;
+
+fn planned(rt: ResourceType, node: &Node) -> Planned<'_> {
+    let (rank, way) = match node {
+        Node::Criterion(c) => criterion_rank(rt, c),
         Node::Chain(chain) => {
-            chain.targets.iter().map(|(ty, node)| 6 + node_cost(*ty, node) / 4).max().unwrap_or(0)
+            let inner = |(ty, node): &(ResourceType, Node)| 6 + planned(*ty, node).rank / 4;
+            (chain.targets.iter().map(inner).max().unwrap_or(0), Way::Follow)
         }
-        // One resource refers to few others: a List, most of all.
-        Node::Has(has) if node_cost(has.source, &has.node) == 0 => 0,
-        Node::Has(has) => 6 + node_cost(has.source, &has.node) / 4,
-        Node::And(nodes) => nodes.iter().map(|n| node_cost(rt, n)).min().unwrap_or(0),
-        Node::Or(nodes) => nodes.iter().map(|n| node_cost(rt, n)).max().unwrap_or(0),
-        Node::Not(node) => 5.max(node_cost(rt, node)),
+        Node::Has(has) => match planned(has.source, &has.node).rank {
+            // One resource refers to few others: a List, most of all.
+            0 => (0, Way::Follow),
+            rank => (6 + rank / 4, Way::Follow),
+        },
+        Node::And(nodes) => {
+            (nodes.iter().map(|n| planned(rt, n).rank).min().unwrap_or(0), Way::All)
+        }
+        Node::Or(nodes) => (nodes.iter().map(|n| planned(rt, n).rank).max().unwrap_or(0), Way::Any),
+        Node::Not(node) => (5.max(planned(rt, node).rank), Way::Without),
+    };
+    Planned { node, way, rank, listed: None }
+}
+
+fn criterion_rank(rt: ResourceType, c: &Criterion) -> (u8, Way) {
+    if c.param == search_params::id_of(rt) {
+        return (0, Way::Lookup);
+    }
+    match (c.modifier, c.kind) {
+        (Modifier::Not | Modifier::NotIn, _) => (5, Way::Without),
+        (Modifier::Text, _) => (4, Way::Lists),
+        (Modifier::Contains | Modifier::Filter(_), _) => (8, Way::Scan),
+        (Modifier::Missing, _) => (3, Way::Lists),
+        (_, SearchKind::Reference) => (0, Way::Lookup),
+        (_, SearchKind::Token | SearchKind::Uri) => (RANK_COUNTED, Way::Lists),
+        (_, SearchKind::String) => (RANK_COUNTED, Way::Range),
+        (_, SearchKind::Composite) => (2, Way::Lists),
+        (_, SearchKind::Number | SearchKind::Quantity) => (3, Way::Range),
+        (_, SearchKind::Date) => (4, Way::Range),
+        (_, SearchKind::Special) => (4, Way::Lists),
     }
 }
 
 /// Plans and runs the look-ups of a query.
 pub fn find<'q>(cx: &mut Cx<'_, '_>, query: &'q Query) -> Result<Found<'q>> {
     let start = match &query.compartment {
-        Some(compartment) => Some(in_compartment(cx.view, query.rt, compartment)?),
+        Some(compartment) => {
+            let text = || format!("in {}/{}", compartment.root, compartment.id);
+            let open = cx.begin(text, Way::Compartment, None);
+            let all = in_compartment(cx.view, query.rt, compartment)?;
+            cx.end(open, all.len(), 0, all.len());
+            Some(all)
+        }
         None => None,
     };
     let mut nodes = Vec::with_capacity(query.nodes.len());
@@ -156,55 +186,163 @@ fn flatten<'q>(nodes: &'q [Node], out: &mut Vec<&'q Node>) {
     }
 }
 
-impl Cx<'_, '_> {
+/// The candidates of a conjunction while it is carried out.
+struct Running<'q> {
+    /// `None`: everything of the type.
+    candidates: Option<RoaringBitmap>,
+    sure: Option<RoaringBitmap>,
+    unsure: Vec<&'q Criterion>,
+    is_visible: bool,
+}
+
+impl Running<'_> {
+    fn few(&self) -> bool {
+        self.candidates.as_ref().is_some_and(|c| c.len() <= VERIFY_RATHER_MAX)
+    }
+
+    fn keep(&mut self, found: Cand) {
+        let either = &found.sure | &found.maybe;
+        self.sure = Some(match self.sure.take() {
+            Some(sure) => sure & found.sure,
+            None => found.sure,
+        });
+        self.candidates = Some(match self.candidates.take() {
+            Some(candidates) => candidates & either,
+            None => either,
+        });
+    }
+
+    fn n(&self) -> u64 {
+        self.candidates.as_ref().map_or(0, RoaringBitmap::len)
+    }
+}
+
+impl<'a, 'v> Cx<'a, 'v> {
+    pub fn new(view: &'a View<'v>, bodies: &'a mut body::Reader) -> Cx<'a, 'v> {
+        Cx { view, bodies, trace: None }
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        condition: impl FnOnce() -> String,
+        way: Way,
+        listed: Option<u64>,
+    ) -> Option<Open> {
+        self.trace.as_mut().map(|trace| trace.begin(condition(), way, listed))
+    }
+
+    pub(super) fn end(&mut self, open: Option<Open>, found: u64, unsure: u64, candidates: u64) {
+        if let (Some(trace), Some(open)) = (self.trace.as_mut(), open) {
+            trace.end(&open, found, unsure, candidates);
+        }
+    }
+
+    pub(super) fn took(&mut self, way: Way) {
+        if let Some(trace) = self.trace.as_mut() {
+            trace.took(way);
+        }
+    }
+
     /// The visible versions of `rt` that may satisfy all nodes, among `start` when it is given.
     fn conjunction<'q>(
         &mut self,
         rt: ResourceType,
-        mut nodes: Vec<&'q Node>,
+        nodes: Vec<&'q Node>,
         start: Option<RoaringBitmap>,
     ) -> Result<Found<'q>> {
-        nodes.sort_by_key(|node| node_cost(rt, node));
+        let mut plan: Vec<Planned<'q>> = nodes.into_iter().map(|n| planned(rt, n)).collect();
+        plan.sort_by_key(|planned| planned.rank);
         let outer_bounds = self.view.bounds.replace(EVERYTHING);
-        let mut sure = start.clone();
-        let mut candidates = start;
-        let mut unsure = Vec::new();
-        let mut is_visible = false;
-        for node in nodes {
-            if let Some(bounds) = candidates.as_ref().and_then(|c| Some((c.min()?, c.max()?))) {
-                self.view.bounds.set(bounds);
+        let sure = start.clone();
+        let mut run = Running { candidates: start, sure, unsure: Vec::new(), is_visible: false };
+        let mut is_counted = false;
+        let mut at = 0;
+        while at < plan.len() {
+            if !is_counted && plan[at].rank >= RANK_COUNTED && !run.few() {
+                self.count(rt, &mut plan[at..])?;
+                is_counted = true;
             }
-            let found = match node {
-                Node::Criterion(criterion) => {
-                    let few = candidates.as_ref().is_some_and(|c| c.len() <= VERIFY_RATHER_MAX);
-                    if few && cost(rt, criterion) > 0 && !is_full_text(criterion) {
-                        unsure.push(criterion);
-                        sure = Some(RoaringBitmap::new());
-                        continue;
-                    }
-                    let found = eval(self.view, rt, criterion)?;
-                    if !(&found.maybe - &found.sure).is_empty() {
-                        unsure.push(criterion);
-                    }
-                    found
-                }
-                _ => {
-                    if let Some(all) = candidates.take() {
-                        let all = if is_visible { all } else { self.view.visible(all)? };
-                        (candidates, is_visible) = (Some(all), true);
-                    }
-                    super::Cand::sure(self.exact(rt, node, candidates.as_ref())?)
-                }
-            };
-            let either = &found.sure | &found.maybe;
-            candidates = Some(candidates.map_or(either.clone(), |c| c & either));
-            sure = Some(sure.map_or(found.sure.clone(), |s| s & found.sure));
+            self.step(rt, &plan[at], &mut run)?;
+            at += 1;
         }
         self.view.bounds.set(outer_bounds);
+        self.found(rt, run)
+    }
+
+    /// Counts the lists of the conditions of the next rank and puts the shortest first.
+    fn count(&self, rt: ResourceType, plan: &mut [Planned<'_>]) -> Result<()> {
+        let n = plan.iter().take_while(|planned| planned.rank == RANK_COUNTED).count();
+        if n < 2 {
+            return Ok(());
+        }
+        for planned in &mut plan[..n] {
+            if let Node::Criterion(criterion) = planned.node {
+                planned.listed = listed(self.view, rt, criterion)?;
+            }
+        }
+        plan[..n].sort_by_key(|planned| planned.listed.unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    fn step<'q>(
+        &mut self,
+        rt: ResourceType,
+        planned: &Planned<'q>,
+        run: &mut Running<'q>,
+    ) -> Result<()> {
+        if let Some(bounds) = run.candidates.as_ref().and_then(|c| Some((c.min()?, c.max()?))) {
+            self.view.bounds.set(bounds);
+        }
+        let text = || planned.node.to_string();
+        let listed = match planned.node {
+            // Whoever reads the plan sees the length of every list.
+            Node::Criterion(c) if self.trace.is_some() && planned.listed.is_none() => {
+                listed(self.view, rt, c)?
+            }
+            _ => planned.listed,
+        };
+        if let Node::Criterion(criterion) = planned.node
+            && run.few()
+            && planned.rank > 0
+            && !is_full_text(criterion)
+        {
+            run.unsure.push(criterion);
+            run.sure = Some(RoaringBitmap::new());
+            let open = self.begin(text, Way::Verify, listed);
+            self.end(open, 0, run.n(), run.n());
+            return Ok(());
+        }
+        let open = self.begin(text, planned.way, listed);
+        let found = match planned.node {
+            Node::Criterion(criterion) => {
+                let found = eval(self.view, rt, criterion)?;
+                if !(&found.maybe - &found.sure).is_empty() {
+                    run.unsure.push(criterion);
+                }
+                found
+            }
+            node => {
+                if let Some(all) = run.candidates.take() {
+                    let all = if run.is_visible { all } else { self.view.visible(all)? };
+                    (run.candidates, run.is_visible) = (Some(all), true);
+                }
+                Cand::sure(self.exact(rt, node, run.candidates.as_ref())?)
+            }
+        };
+        let (n_sure, n_maybe) = (found.sure.len(), (&found.maybe - &found.sure).len());
+        run.keep(found);
+        self.end(open, n_sure + n_maybe, n_maybe, run.n());
+        Ok(())
+    }
+
+    fn found<'q>(&mut self, rt: ResourceType, run: Running<'q>) -> Result<Found<'q>> {
+        let Running { candidates, mut sure, mut unsure, .. } = run;
         let candidates = match candidates {
             Some(candidates) => candidates,
             None => {
+                let open = self.begin(|| format!("all of {rt}"), Way::Type, None);
                 let all = self.view.fetch(&key::of_type(rt))?;
+                self.end(open, all.len(), 0, all.len());
                 sure = Some(all.clone());
                 all
             }
@@ -261,4 +399,15 @@ impl Cx<'_, '_> {
         found.settle(self.view, self.bodies)?;
         Ok(found.candidates)
     }
+}
+
+/// Versions on the lists of a criterion whose values have one list each, counted; a version may
+/// count for several values. `None` for criteria without such lists.
+fn listed(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Option<u64>> {
+    let mut all = 0;
+    for operand in &c.operands {
+        let Some(key) = super::list_of(view, rt, c, operand) else { return Ok(None) };
+        all += view.count(&key)?;
+    }
+    Ok(Some(all))
 }

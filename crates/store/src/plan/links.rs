@@ -8,9 +8,10 @@ use std::collections::HashMap;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use search::query::{Chain, Has};
+use search::query::{Chain, Has, Node};
 use search::value::{IndexValue, ParamId};
 
+use super::explain::Way;
 use super::find::Cx;
 use crate::column;
 use crate::error::Result;
@@ -18,8 +19,10 @@ use crate::key;
 use crate::types::{ChangeKind, Rid};
 use crate::view::EVERYTHING;
 
-/// So few resources are followed one by one: to what they refer to, or to what refers to them.
-const FOLLOW_MAX: u64 = 2_000;
+/// From so few candidates one goes to what they refer to, or to what refers to them.
+const CANDIDATES_MAX: u64 = 500;
+/// Of so few resources that satisfy the inner condition each is followed by itself.
+const FOLLOW_MAX: u64 = 1_000;
 
 /// A resource by type and id.
 type Name = (ResourceType, String);
@@ -31,15 +34,18 @@ impl Cx<'_, '_> {
         chain: &Chain,
         within: Option<&RoaringBitmap>,
     ) -> Result<RoaringBitmap> {
-        if let Some(few) = within.filter(|within| within.len() <= FOLLOW_MAX) {
+        if let Some(few) = within.filter(|within| within.len() <= CANDIDATES_MAX) {
+            self.took(Way::FromCandidates);
             return self.chain_from(chain, few);
         }
         let mut found = RoaringBitmap::new();
         for (ty, node) in &chain.targets {
+            let open = self.begin(|| format!("{ty} where {node}"), Way::All, None);
             let inner = self.anywhere(*ty, node)?;
+            self.end(open, inner.len(), 0, inner.len());
             if inner.len() <= FOLLOW_MAX {
-                for rid in &inner {
-                    let id = self.view.head(rid)?.id;
+                self.took(Way::FromInner);
+                for id in self.ids(&inner)? {
                     found |= self.view.fetch(&key::reference(*ty, &id, chain.param))?;
                 }
                 continue;
@@ -48,6 +54,7 @@ impl Cx<'_, '_> {
                 Some(within) => within.clone(),
                 None => self.view.visible(self.view.fetch(&key::param(b'H', chain.param))?)?,
             };
+            self.took(Way::Columns);
             let firsts = self.view.firsts(&inner)?;
             // Neighbours often refer to the same resource.
             let (mut last, mut is_in) = (None, false);
@@ -110,12 +117,12 @@ impl Cx<'_, '_> {
         has: &Has,
         within: Option<&RoaringBitmap>,
     ) -> Result<RoaringBitmap> {
-        let inner = match within.filter(|within| within.len() <= FOLLOW_MAX) {
+        let inner = match within.filter(|within| within.len() <= CANDIDATES_MAX) {
             Some(few) => {
+                self.took(Way::FromCandidates);
                 let outer = self.view.bounds.replace(EVERYTHING);
                 let mut sources = RoaringBitmap::new();
-                for rid in few {
-                    let id = self.view.head(rid)?.id;
+                for id in self.ids(few)? {
                     sources |= self.view.fetch(&key::reference(rt, &id, has.param))?;
                 }
                 let sources = self.view.visible(sources)?;
@@ -123,12 +130,16 @@ impl Cx<'_, '_> {
                 self.view.bounds.set(outer);
                 inner?
             }
-            None => self.anywhere(has.source, &has.node)?,
+            None => {
+                self.took(Way::FromInner);
+                self.anywhere(has.source, &has.node)?
+            }
         };
         let mut found = RoaringBitmap::new();
         let by_value = if inner.len() <= FOLLOW_MAX {
             inner
         } else {
+            self.took(Way::Columns);
             let mut firsts = RoaringBitmap::new();
             let mut last = None;
             self.view.column(has.param, &inner, |_, first| {
@@ -148,7 +159,7 @@ impl Cx<'_, '_> {
     }
 
     /// What satisfies a node in the whole record.
-    fn anywhere(&mut self, rt: ResourceType, node: &search::query::Node) -> Result<RoaringBitmap> {
+    fn anywhere(&mut self, rt: ResourceType, node: &Node) -> Result<RoaringBitmap> {
         let outer = self.view.bounds.replace(EVERYTHING);
         let found = self.exact(rt, node, None);
         self.view.bounds.set(outer);
@@ -163,6 +174,13 @@ impl Cx<'_, '_> {
         open
     }
 
+    /// Ids of versions, in their order.
+    fn ids(&self, rids: &RoaringBitmap) -> Result<Vec<String>> {
+        let rids: Vec<Rid> = rids.iter().collect();
+        let heads = self.view.connection.heads(&rids)?;
+        Ok(heads.into_iter().map(|head| head.id).collect())
+    }
+
     /// Hands out where the references of a parameter lead: the current version of the target, or
     /// `None` when there is none. Each version of `from` may come several times, or never.
     fn each_link(
@@ -171,25 +189,25 @@ impl Cx<'_, '_> {
         from: &RoaringBitmap,
         mut each: impl FnMut(Rid, Option<Rid>),
     ) -> Result<()> {
-        let view = self.view;
-        let mut known: HashMap<Name, Option<Rid>> = HashMap::new();
-        view.each_values_of(from, &[param], |rid, _, _, values| {
+        let mut names: HashMap<Name, usize> = HashMap::new();
+        let mut links: Vec<(Rid, usize)> = Vec::new();
+        self.view.each_values_of(from, &[param], |rid, _, _, values| {
             for value in values {
                 let IndexValue::Reference { ty, id } = value.value else { continue };
-                let name = (ty, id);
-                let target = match known.get(&name) {
-                    Some(target) => *target,
-                    None => {
-                        let ident = view.ident(name.0, &name.1)?;
-                        let target =
-                            ident.filter(|i| i.kind != ChangeKind::Delete).map(|ident| ident.rid);
-                        known.insert(name, target);
-                        target
-                    }
-                };
-                each(rid, target);
+                let next = names.len();
+                links.push((rid, *names.entry((ty, id)).or_insert(next)));
             }
             Ok(())
-        })
+        })?;
+        let mut order: Vec<(ResourceType, &str)> = vec![(ResourceType(0), ""); names.len()];
+        for ((ty, id), at) in &names {
+            order[*at] = (*ty, id.as_str());
+        }
+        let idents = self.view.connection.idents(&order, self.view.at)?;
+        for (rid, at) in links {
+            let ident = idents.get(at).copied().flatten();
+            each(rid, ident.filter(|i| i.kind != ChangeKind::Delete).map(|i| i.rid));
+        }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@
 //! Every list has a named limit.
 
 pub mod chart;
+pub mod explain;
 pub mod find;
 pub mod sections;
 pub mod timeline;

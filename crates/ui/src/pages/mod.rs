@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod error;
+pub mod explain;
 pub mod login;
 pub mod patients;
 pub mod raw;

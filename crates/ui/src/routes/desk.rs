@@ -130,6 +130,20 @@ impl Desk {
         self.ask(Request::read(rt, id))
     }
 
+    /// Asks a question that a person typed: what is wrong with it is told in the record's words.
+    pub fn ask_plainly(&self, request: Request) -> Result<Result<Doc, Vec<String>>, Failure> {
+        match self.app.config.record.execute(&self.ctx, request) {
+            Ok(response) => {
+                let body = response.body.ok_or(Failure::Ours)?;
+                Ok(Ok(Doc::parse(body.into_bytes()).map_err(|_| Failure::Ours)?))
+            }
+            Err(error) if failure_of(&error) == Failure::Request => {
+                Ok(Err(error.issues.into_iter().map(|issue| issue.text).collect()))
+            }
+            Err(error) => Err(failure_of(&error)),
+        }
+    }
+
     fn ask(&self, request: Request) -> Result<Doc, Failure> {
         let response =
             self.app.config.record.execute(&self.ctx, request).map_err(|e| failure_of(&e))?;

@@ -3,6 +3,7 @@
 //! Handlers translate and render. They hold no rule: everything that is shown comes from
 //! `record.execute` under the session's context, so what a role may not see is not there.
 
+mod admin;
 mod answer;
 mod chart;
 mod desk;
@@ -100,6 +101,7 @@ pub fn router(config: Config) -> Router {
         .route("/account/sessions/end", post(staff::end_session))
         .route("/account/theme", post(staff::theme))
         .route("/account/look", post(staff::look))
+        .route("/admin/explain", get(admin::explain))
         .route("/patients", get(staff::patients))
         .route("/palette", get(staff::palette))
         .route("/patients/{id}", get(chart::overview))

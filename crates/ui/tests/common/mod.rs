@@ -68,6 +68,7 @@ pub fn practice(name: &str, patients: u64, encounters: usize) -> Practice {
     let auth = Arc::new(Auth::new(Arc::new(MemoryVault::default()), world));
     for (name, role, patient) in [
         ("ada", Role::Provider, None),
+        ("root", Role::Admin, None),
         ("desk", Role::FrontDesk, None),
         ("pat", Role::Patient, Some("p0")),
     ] {
