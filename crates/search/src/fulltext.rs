@@ -267,6 +267,9 @@ fn line(text: &str, out: &mut String) {
     if text.is_empty() || left == 0 {
         return;
     }
+    if text.is_ascii() && text.len() < left {
+        return ascii_line(text, out);
+    }
     let normalized = normalize(text);
     let mut end = normalized.len().min(left);
     while !normalized.is_char_boundary(end) {
@@ -282,6 +285,29 @@ fn line(text: &str, out: &mut String) {
             out.push('\n');
         }
         out.push_str(&normalized[..end]);
+    }
+}
+
+/// As [`line`] for what is nearly all text: what [`normalize`] says, without a text between.
+fn ascii_line(text: &str, out: &mut String) {
+    let before = out.len();
+    if before > 0 {
+        out.push('\n');
+    }
+    let start = out.len();
+    let mut blank = false;
+    for b in text.bytes() {
+        if matches!(b, 9..=13 | b' ') {
+            blank = out.len() > start;
+            continue;
+        }
+        if std::mem::take(&mut blank) {
+            out.push(' ');
+        }
+        out.push(char::from(b.to_ascii_lowercase()));
+    }
+    if out.len() == start {
+        out.truncate(before);
     }
 }
 
@@ -490,6 +516,18 @@ mod tests {
         let mut over = String::new();
         line(&"a".repeat(TEXT_MAX_BYTES), &mut over);
         assert_eq!(over, "", "half a word is none");
+    }
+
+    #[test]
+    fn plain_text_is_folded_as_any_text() {
+        for text in ["a", " A\tb\n\nC ", "  ", "O'Brien-2", "\u{1c}x\u{b}y\u{7f}", "<p> </p>"] {
+            let mut out = "before".to_owned();
+            line(text, &mut out);
+            let folded = normalize(text);
+            let want =
+                if folded.is_empty() { "before".to_owned() } else { format!("before\n{folded}") };
+            assert_eq!(out, want, "{text:?}");
+        }
     }
 
     #[test]

@@ -296,6 +296,17 @@ pub(crate) fn is_implied_system(param: &SearchParam, system: &str) -> bool {
     implied
 }
 
+/// Whether a token parameter may find identifiers, as `:of-type` needs. An expression that has no
+/// plan may.
+pub(crate) fn may_find_identifiers(param: &SearchParam) -> bool {
+    let Some(paths) = path::parse(param.expression) else { return true };
+    let mut tree = Tree { places: vec![Place::default()] };
+    paths.iter().any(|steps| {
+        let found = tree.follow(steps, param.base.type_id()).unwrap_or_default();
+        found.iter().any(|(_, ty)| matches!(*ty, TypeId::IDENTIFIER | TypeId::EXTENSION))
+    })
+}
+
 /// The JSON names of an element with their types: `value` gives `valueQuantity`, ….
 fn json_names(ty: TypeId, element: &str) -> impl Iterator<Item = (&'static str, TypeId)> {
     let def = ty.def();

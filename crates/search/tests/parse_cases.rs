@@ -212,6 +212,7 @@ fn what_cannot_be_used_is_refused_by_name() {
         ("Patient", "identifier=|", Invalid, "neither system nor code"),
         ("Patient", "identifier=a|b|c", Invalid, "more than one '|'"),
         ("Patient", "identifier:of-type=a|b", Invalid, "system|code|value"),
+        ("Patient", "gender:of-type=a|b|c", Invalid, "finds no identifiers"),
         ("Patient", "gender:in=http://v", NotFound, "value set http://v is not known"),
         ("Patient", "gender:not-in=http://v", NotFound, "value set http://v is not known"),
         ("Patient", "language:in=http://hl7.org/fhir/ValueSet/mimetypes", NotSupported, "listed"),

@@ -21,6 +21,7 @@ use fhir_tables::{ResourceType, SearchKind, SearchParam, compartment};
 
 use crate::lookup::Lookup;
 use crate::params;
+use crate::plan::may_find_identifiers;
 use crate::query::{Compartment, Contained, Criterion, Modifier, Operand, Query, Summary};
 use crate::suggest::nearest;
 use crate::value::ParamId;
@@ -313,6 +314,9 @@ fn read_modifier(name: &str, param: &SearchParam, text: &str) -> Result<Modifier
         "contains" => Modifier::Contains,
         "text" => Modifier::Text,
         "not" => Modifier::Not,
+        "of-type" if !may_find_identifiers(param) => {
+            return Err(invalid(name, "finds no identifiers; ':of-type' is for them alone"));
+        }
         "of-type" => Modifier::OfType,
         "identifier" => Modifier::Identifier,
         "above" => Modifier::Above,
