@@ -35,7 +35,7 @@ pub struct Cx<'a, 'v> {
 pub struct Found<'q> {
     rt: ResourceType,
     pub candidates: RoaringBitmap,
-    /// Those of the candidates that need no verification.
+    /// Those of the candidates that need no verification, where some do.
     pub sure: RoaringBitmap,
     /// What the others must be checked for.
     unsure: Vec<&'q Criterion>,
@@ -190,6 +190,7 @@ fn flatten<'q>(nodes: &'q [Node], out: &mut Vec<&'q Node>) {
 struct Running<'q> {
     /// `None`: everything of the type.
     candidates: Option<RoaringBitmap>,
+    /// Candidates that need no verification; `None`: all of them.
     sure: Option<RoaringBitmap>,
     unsure: Vec<&'q Criterion>,
     is_visible: bool,
@@ -200,16 +201,23 @@ impl Running<'_> {
         self.candidates.as_ref().is_some_and(|c| c.len() <= VERIFY_RATHER_MAX)
     }
 
+    /// Long lists are not copied where nothing has to be verified.
     fn keep(&mut self, found: Cand) {
-        let either = &found.sure | &found.maybe;
-        self.sure = Some(match self.sure.take() {
-            Some(sure) => sure & found.sure,
-            None => found.sure,
-        });
-        self.candidates = Some(match self.candidates.take() {
-            Some(candidates) => candidates & either,
-            None => either,
-        });
+        let Cand { sure, maybe } = found;
+        if !maybe.is_empty() {
+            self.sure = Some(match (self.sure.take(), &self.candidates) {
+                (Some(before), _) => before & &sure,
+                (None, Some(candidates)) => candidates & &sure,
+                (None, None) => sure.clone(),
+            });
+        } else if let Some(before) = &mut self.sure {
+            *before &= &sure;
+        }
+        let either = if maybe.is_empty() { sure } else { sure | maybe };
+        match &mut self.candidates {
+            Some(candidates) => *candidates &= either,
+            None => self.candidates = Some(either),
+        }
     }
 
     fn n(&self) -> u64 {
@@ -253,8 +261,8 @@ impl<'a, 'v> Cx<'a, 'v> {
         let mut plan: Vec<Planned<'q>> = nodes.into_iter().map(|n| planned(rt, n)).collect();
         plan.sort_by_key(|planned| planned.rank);
         let outer_bounds = self.view.bounds.replace(EVERYTHING);
-        let sure = start.clone();
-        let mut run = Running { candidates: start, sure, unsure: Vec::new(), is_visible: false };
+        let mut run =
+            Running { candidates: start, sure: None, unsure: Vec::new(), is_visible: false };
         let mut is_counted = false;
         let mut at = 0;
         while at < plan.len() {
@@ -336,20 +344,23 @@ impl<'a, 'v> Cx<'a, 'v> {
     }
 
     fn found<'q>(&mut self, rt: ResourceType, run: Running<'q>) -> Result<Found<'q>> {
-        let Running { candidates, mut sure, mut unsure, .. } = run;
+        let Running { candidates, sure, mut unsure, .. } = run;
         let candidates = match candidates {
             Some(candidates) => candidates,
             None => {
                 let open = self.begin(|| format!("all of {rt}"), Way::Type, None);
                 let all = self.view.fetch(&key::of_type(rt))?;
                 self.end(open, all.len(), 0, all.len());
-                sure = Some(all.clone());
                 all
             }
         };
         let candidates = self.view.visible(candidates)?;
-        let sure = sure.unwrap_or_default() & &candidates;
-        if sure.len() == candidates.len() {
+        let is_all_sure = sure.is_none();
+        let sure = match sure {
+            Some(sure) => sure & &candidates,
+            None => RoaringBitmap::new(),
+        };
+        if sure.len() == candidates.len() || is_all_sure {
             unsure.clear();
         }
         Ok(Found { rt, candidates, sure, unsure })
