@@ -127,10 +127,22 @@ impl Auth {
         session.last_seen_ms.fetch_max(now_ms, Ordering::Relaxed);
         if now_ms >= session.touched_ms.load(Ordering::Relaxed) + TOUCH_MS {
             session.touched_ms.store(now_ms, Ordering::Relaxed);
+            // Another process may have ended it.
+            if self.vault.item(SESSIONS, &key)?.is_none() {
+                self.sessions.remove(&key);
+                return Ok(None);
+            }
             let event = self.event("session-used", true, &session.name, None);
             self.vault.write(vec![put(&key, &session)], event)?;
         }
         Ok(Some(session))
+    }
+
+    /// Forgets which sessions and tokens live: the next use of each looks again. Where several
+    /// processes serve a practice, what one of them ends is over for the others after this.
+    pub fn forget_live(&self) {
+        self.sessions.remove_all(|_| true);
+        self.tokens.remove_all(|_| true);
     }
 
     /// Ends the session of this secret, if there is one.

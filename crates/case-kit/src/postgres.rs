@@ -1,7 +1,7 @@
 //! A private PostgreSQL server for the tests of one program.
 //!
-//! It is made in a folder of its own, listens on a socket there and nowhere else, and writes to the
-//! disk as a real one does (`fsync`). It ends with the program, however that ends: a shell waits
+//! It is made in a folder of its own, listens on a socket there and, with TLS, on this machine's own
+//! address, and writes to the disk as a real one does (`fsync`). It ends with the program, however that ends: a shell waits
 //! at the other end of a pipe. The server refuses to run as root; then it runs as `postgres`.
 
 use std::io::{BufRead, BufReader, Write};
@@ -14,11 +14,24 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 const SCRIPT: &str = r#"
 set -e
 bin=$1
+export PGPORT=$2
 dir=$(mktemp -d "${TMPDIR:-/tmp}/vitae-pg-XXXXXX")
 trap '"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 "$bin/initdb" -D "$dir/data" -U vitae -A trust -E UTF8 --locale=C >"$dir/log" 2>&1
+(
+    cd "$dir"
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=root -keyout ca.key -out ca.pem
+    openssl req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout data/server.key -out csr
+    echo 'subjectAltName = DNS:localhost' >san
+    openssl x509 -req -in csr -CA ca.pem -CAkey ca.key -set_serial 1 -days 2 -extfile san \
+        -out data/server.crt
+    chmod 600 data/server.key
+    chmod 755 .
+) >>"$dir/log" 2>&1
 cat >>"$dir/data/postgresql.conf" <<CONF
-listen_addresses = ''
+listen_addresses = '127.0.0.1'
+port = $2
+ssl = on
 unix_socket_directories = '$dir'
 max_connections = 300
 shared_buffers = 128MB
@@ -70,6 +83,7 @@ struct Shell {
 /// A running server.
 pub struct Cluster {
     folder: PathBuf,
+    port: u16,
     shell: Mutex<Shell>,
     databases: AtomicU32,
 }
@@ -96,6 +110,11 @@ fn is_root() -> bool {
 impl Cluster {
     fn start() -> Result<Cluster, String> {
         let bin = programs().ok_or("no PostgreSQL 15 or newer is installed")?;
+        // Free now; a socket that is bound for a moment holds it no longer.
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0))
+            .and_then(|listener| listener.local_addr())
+            .map_err(|e| format!("no port is free: {e}"))?
+            .port();
         let mut command = if is_root() {
             let mut command = Command::new("setpriv");
             command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "sh"]);
@@ -106,6 +125,7 @@ impl Cluster {
         let mut child = command
             .args(["-c", SCRIPT, "sh"])
             .arg(bin)
+            .arg(port.to_string())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -121,7 +141,7 @@ impl Cluster {
         let folder = line.trim_end().strip_prefix("ready ").map(PathBuf::from);
         let folder = folder.ok_or("the server cannot be started")?;
         let shell = Mutex::new(Shell { _child: child, input, output });
-        Ok(Cluster { folder, shell, databases: AtomicU32::new(0) })
+        Ok(Cluster { folder, port, shell, databases: AtomicU32::new(0) })
     }
 
     /// URL of the server's database `vitae`.
@@ -131,7 +151,17 @@ impl Cluster {
 
     fn url_of(&self, database: &str) -> String {
         let host = self.folder.to_string_lossy().replace('/', "%2F");
-        format!("postgres:///{database}?host={host}&user=vitae")
+        format!("postgres:///{database}?host={host}&port={}&user=vitae", self.port)
+    }
+
+    /// URL by which the server is reached with TLS, without `sslrootcert`.
+    pub fn tls_url(&self) -> String {
+        format!("postgres://vitae@localhost:{}/vitae", self.port)
+    }
+
+    /// File with the root that signed the server's certificate.
+    pub fn root_certificate(&self) -> PathBuf {
+        self.folder.join("ca.pem")
     }
 
     /// A name that nothing else of this program has.

@@ -135,7 +135,7 @@ impl Door {
         // Without a token the answer does not tell which paths exist.
         let ctx = match route.map_or(Access::Token, |route| route.access) {
             Access::Open | Access::Client => None,
-            Access::Token => match self.ctx(request.headers(), &caller, request_id) {
+            Access::Token => match self.here(|| self.ctx(request.headers(), &caller, request_id)) {
                 Ok(ctx) => Some(ctx),
                 Err(Refusal::Metrics) if route.is_some_and(|r| r.what == What::Metrics) => None,
                 Err(refusal) => return refusal.answer(wanted),
@@ -205,7 +205,7 @@ impl Door {
         if interaction.is_short() {
             return match record::route(method, &url, &headers, Payload::None) {
                 Ok(request) => {
-                    let answer = run_caught(|| self.execute(&ctx, request, wanted));
+                    let answer = self.here(|| run_caught(|| self.execute(&ctx, request, wanted)));
                     answer.unwrap_or_else(|| internal(wanted))
                 }
                 Err(error) => answer::from_error(&error, wanted),
@@ -255,6 +255,12 @@ impl Door {
                 answer::from_error(&error, wanted)
             }
         }
+    }
+
+    /// Runs what is short on this task; where it waits for a database server, the other tasks of
+    /// this thread go on elsewhere meanwhile.
+    fn here<T>(&self, work: impl FnOnce() -> T) -> T {
+        if self.record.waits() { tokio::task::block_in_place(work) } else { work() }
     }
 
     /// Runs what may block away from the tasks that serve connections. `n_bytes` is the size of the

@@ -357,7 +357,7 @@ fn flush_oldest(shared: &Shared, database: &Connection, stop: &AtomicBool) -> Re
         if batch.is_empty() {
             let dirty = std::mem::take(&mut shared.follow.lock().dirty);
             let written = write_rest(shared, database, &generation, &dirty, (flushed, last))
-                .and_then(|()| database.commit_flush());
+                .and_then(|()| database.commit_open());
             if written.is_err() {
                 shared.follow.lock().dirty.extend(dirty);
             }
@@ -365,7 +365,7 @@ fn flush_oldest(shared: &Shared, database: &Connection, stop: &AtomicBool) -> Re
             break;
         }
         write_lists(database, &batch)?;
-        database.commit_flush()?;
+        database.commit_open()?;
         done = batch.into_iter().next_back().map(|(key, _)| key);
     }
     catch_up(shared, database)?;

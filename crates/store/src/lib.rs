@@ -30,6 +30,7 @@ mod plan;
 mod posting;
 mod rank;
 mod reindex;
+mod relocate;
 mod snapshot;
 mod store;
 mod systems;
@@ -46,6 +47,7 @@ pub use keyring::{DataKey, MasterKey};
 pub use page::TOTAL_FREE_MAX;
 pub use plan::{Explain, Step, Way};
 pub use reindex::Reindex;
+pub use relocate::{Digested, Place, copy, put_aside, put_file_aside};
 pub use snapshot::Snapshot;
 pub use store::{Clock, Store};
 pub use types::{

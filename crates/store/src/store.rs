@@ -268,7 +268,7 @@ impl Drop for Inner {
     }
 }
 
-fn lock(folder: &Path) -> Result<File> {
+pub(crate) fn lock(folder: &Path) -> Result<File> {
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -503,7 +503,15 @@ impl Store {
             return Err(failure);
         }
         if self.inner.shared.audit_stalled.load(Ordering::SeqCst) {
-            return Err(Error::new(Kind::DiskFull, "the disk is full: no audit can be written"));
+            return Err(match &self.inner.shared.home {
+                Home::Folder { .. } => {
+                    Error::new(Kind::DiskFull, "the disk is full: no audit can be written")
+                }
+                Home::Database(_) => {
+                    let words = "the database takes no audit now: nothing can be shown; try again";
+                    Error::new(Kind::Unavailable, words)
+                }
+            });
         }
         // Waking the writer costs more than a read: only the first leaf of many does it.
         match self.inner.shared.add_waiting_audit(leaf) {

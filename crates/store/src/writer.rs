@@ -293,8 +293,13 @@ impl Writer {
             }
             Message::Flush(reply) => {
                 self.group(Vec::new(), 0);
+                let waits = matches!(self.engine, Engine::Shared(_)) && self.stalled;
                 let answer = match self.shared.failure() {
                     Some(e) => Err(e),
+                    None if waits => {
+                        let words = "the database does not answer now: audit leaves wait for it";
+                        Err(Error::new(Kind::Unavailable, words))
+                    }
                     None => Ok(()),
                 };
                 let _caller_gone = reply.send(answer);

@@ -10,8 +10,8 @@ use fhir::json::Doc;
 use fhir_tables::ResourceType;
 use search::query::{Query, Total};
 use store::{
-    Check, CommitError, Database, Expect, Kind, PageRequest, Put, PutKind, Scope, Snapshot, Store,
-    WriteSet,
+    Check, CommitError, DataKey, Database, Expect, ItemOp, Kind, PageRequest, Place, Put, PutKind,
+    Scope, Snapshot, Store, WriteSet,
 };
 
 /// Cycles of failure in an ordinary run; `VITAE_KILL_CYCLES` asks for more.
@@ -51,7 +51,7 @@ fn patient(id: &str, family: &str, expect: Expect) -> Put {
         r#"{{"resourceType":"Patient","id":"{id}","meta":{{}},"identifier":[{{"system":"urn:{family}","value":"{id}"}}],"name":[{{"family":"{family}"}}]}}"#
     );
     let doc = Doc::parse(text.as_str()).expect("JSON");
-    let values = search::index(rt("Patient"), doc.root(), "");
+    let values = search::index_stored(rt("Patient"), doc.root(), "");
     let meta_at = text.find("\"meta\":{").expect("meta") + 8;
     let (rt, id, kind) = (rt("Patient"), id.to_owned(), PutKind::Write);
     Put { rt, id, kind, meta_at, values, references: Vec::new(), expect, text }
@@ -193,6 +193,89 @@ fn conditional_creates_through_two_processes_happen_once() {
         let mut snapshot = a.snapshot().expect("snapshot");
         assert_eq!(ids(&mut snapshot, &format!("family={family}")).len(), 1);
     }
+}
+
+/// A record with index on disk, attachments, items and audit goes to the database and back.
+#[test]
+fn a_record_moves_to_the_database_and_back() {
+    let Some(cluster) = cluster("a_record_moves_to_the_database_and_back") else { return };
+    let folder = std::env::temp_dir().join(format!("vitae-move-{}", std::process::id()));
+    let key = DataKey::random().expect("random");
+    let store = Store::create(&folder, &key, clock()).expect("create");
+    for set in 0..260 {
+        let id = |i: u32| format!("p{}", set * 100 + i);
+        let puts = (0..100).map(|i| patient(&id(i), "stone", Expect::New)).collect();
+        let value = Some(vec![0, 1, set as u8]);
+        let item = ItemOp { collection: "t", key: set.to_be_bytes().to_vec(), value };
+        let audit = vec![format!("leaf {set}").into_bytes()];
+        let set = WriteSet { puts, items: vec![item], audit, ..WriteSet::default() };
+        store.commit(set).expect("commit");
+    }
+    let put = patient("p7", &"x".repeat(100_000), Expect::Version(1));
+    store.commit(WriteSet { puts: vec![put], ..WriteSet::default() }).expect("commit");
+    let gone = Put { kind: PutKind::Delete, ..patient("p8", "stone", Expect::Exists) };
+    store.commit(WriteSet { puts: vec![gone], ..WriteSet::default() }).expect("commit");
+    let bytes = vec![7; 600_000];
+    let hash = store.put_blob(&bytes).expect("put");
+    let check = |store: &Store| {
+        let mut snapshot = store.snapshot().expect("snapshot");
+        assert_eq!(ids(&mut snapshot, "family=stone").len(), 25_998);
+        assert_eq!(ids(&mut snapshot, "identifier=urn:stone|p77"), ["p77"]);
+        let body = store.read(rt("Patient"), "p7").expect("read").expect("there").body;
+        assert!(String::from_utf8_lossy(&body).contains(&"x".repeat(100_000)));
+        assert_eq!(store.blob(&hash).expect("blob"), Some(bytes.clone()));
+        let item = snapshot.item("t", &9u32.to_be_bytes()).expect("item");
+        assert_eq!(item, Some(vec![0, 1, 9]));
+        store.verify(|_, _| {}).expect("verify")
+    };
+    let (before, findings) = check(&store);
+    assert_eq!(findings, []);
+    let database = Database::parse(&cluster.url()).expect("a URL");
+    let name = cluster.fresh_name();
+    let (at_home, at_server) = (Place::Folder(&folder, &key), Place::Database(&database, &name));
+    let in_use = store::copy(at_home, at_server, |_, _| {}).expect_err("it is open");
+    assert_eq!(in_use.kind, Kind::Locked);
+    drop(store);
+    let digested = store::copy(at_home, at_server, |_, _| {}).expect("copy");
+    assert_eq!((digested.versions, digested.audit_root), (before.versions, before.audit_root));
+    let twice = store::copy(at_home, at_server, |_, _| {}).expect_err("it is there");
+    assert_eq!(twice.kind, Kind::Place);
+    let there = open(cluster, &name);
+    assert_eq!(check(&there), (before, vec![]));
+    let put = patient("new", "stone", Expect::New);
+    there.commit(WriteSet { puts: vec![put], ..WriteSet::default() }).expect("writing goes on");
+    drop(there);
+    let occupied = store::copy(at_server, at_home, |_, _| {}).expect_err("the old file");
+    assert_eq!(occupied.kind, Kind::Place);
+    store::put_file_aside(&folder).expect("aside");
+    store::copy(at_server, at_home, |_, _| {}).expect("back");
+    store::put_aside(&database, &name, &format!("{name}-old")).expect("aside");
+    let gone = Store::open_at(&database, &name, clock()).err().expect("it has gone");
+    assert_eq!(gone.kind, Kind::Place);
+    let store = Store::open(&folder, &key, clock()).expect("open");
+    let (after, findings) = store.verify(|_, _| {}).expect("verify");
+    assert_eq!((after.versions, findings), (before.versions + 1, vec![]));
+    assert!(store.read(rt("Patient"), "new").expect("read").is_some());
+    drop(store);
+    std::fs::remove_dir_all(&folder).expect("own folder");
+}
+
+#[test]
+fn tls_is_used_and_the_certificate_verified() {
+    let Some(cluster) = cluster("tls_is_used_and_the_certificate_verified") else { return };
+    let url = |root: &str| format!("{}?sslrootcert={root}", cluster.tls_url());
+    let root = cluster.root_certificate();
+    let database = Database::parse(&url(&root.to_string_lossy())).expect("a URL");
+    let name = cluster.fresh_name();
+    let store = Store::create_at(&database, &name, clock()).expect("create");
+    let put = patient("p", "stone", Expect::New);
+    store.commit(WriteSet { puts: vec![put], ..WriteSet::default() }).expect("commit");
+    assert!(store.read(rt("Patient"), "p").expect("read").is_some());
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/src/disk/postgres/root.pem");
+    let database = Database::parse(&url(other)).expect("a URL");
+    let refused = Store::open_at(&database, &name, clock()).err().expect("not trusted");
+    assert_eq!(refused.kind, Kind::Place, "{refused}");
+    assert!(refused.public.contains("sslrootcert"), "{refused}");
 }
 
 /// What a client was told.

@@ -55,6 +55,10 @@ pub enum Command {
     /// Bring a backup back into an empty folder, verified.
     #[command(after_help = "Example:\n  vitae restore --from practice.backup --data practice")]
     Restore(Restore),
+    /// Move a practice from its folder to a PostgreSQL database, or back; verified.
+    #[command(after_help = "Example:\n  vitae move --data practice \
+        --database-url postgres://vitae@localhost/vitae")]
+    Move(Move),
     /// The audit log.
     Audit {
         #[command(subcommand)]
@@ -75,6 +79,9 @@ pub struct Data {
     /// Folder of the practice.
     #[arg(long, value_name = "DIR", env = "VITAE_DATA", hide_env_values = true)]
     pub data: PathBuf,
+    /// PostgreSQL database of the practice; DIR/vitae.toml unless given.
+    #[arg(long, value_name = "URL", env = "VITAE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -275,6 +282,15 @@ pub struct Restore {
     pub from: PathBuf,
     #[command(flatten)]
     pub data: Data,
+}
+
+#[derive(Debug, Args)]
+pub struct Move {
+    #[command(flatten)]
+    pub data: Data,
+    /// Back into the folder.
+    #[arg(long)]
+    pub to_folder: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -61,6 +61,10 @@ settings! {
     public_url: Option<String> = None,
         "Where clients find this server, without a slash at the end, such as \
          `https://record.example.org`; the address it listens on unless set.";
+    database_url: Option<String> = None,
+        "PostgreSQL database that keeps the record, such as `postgres://vitae@db.example.org/vitae`; \
+         the data folder unless set. A password stands here or in the environment, not on the \
+         command line.";
     tls_cert: Option<String> = None,
         "File with the chain of certificates in PEM; with it only TLS is served.";
     tls_key: Option<String> = None,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use auth::Auth;
 use fhir::json::Value;
-use record::{Record, SystemWorld, World};
+use record::{Database, Record, SystemWorld, World};
 use store::{DataKey, MasterKey};
 
 use crate::cli::Kind;
@@ -29,6 +29,8 @@ pub struct Practice {
     pub name: String,
     pub kind: String,
     wrapped_key: String,
+    /// The record is in a PostgreSQL database, not in the folder.
+    pub in_database: bool,
 }
 
 /// An open practice.
@@ -42,7 +44,13 @@ impl Practice {
     /// Makes an empty practice in `folder`.
     ///
     /// Errors: a folder that holds one already; no room for keys.
-    pub fn create(folder: &Path, name: &str, kind: Kind) -> Result<(Practice, Open)> {
+    pub fn create(
+        folder: &Path,
+        name: &str,
+        kind: Kind,
+        database_url: Option<&str>,
+    ) -> Result<(Practice, Open)> {
+        let database = database_url.map(Database::parse).transpose()?;
         if folder.join(FILE).exists() {
             let place = folder.display();
             return Err(Failure::new(format!("{place} holds a practice; choose another --data")));
@@ -66,20 +74,58 @@ impl Practice {
             id,
             name: name.trim().to_owned(),
             kind: kind.as_str().to_owned(),
+            in_database: database.is_some(),
         };
-        practice.write(folder)?;
-        let record = Record::create(config(folder, key, OFFLINE_BASE_URL))?;
+        let record = match database {
+            Some(database) => {
+                let config = practice.database_config(database, OFFLINE_BASE_URL);
+                let record = Record::create_at(config)?;
+                practice.write(folder)?;
+                record
+            }
+            None => {
+                practice.write(folder)?;
+                Record::create(config(folder, key, OFFLINE_BASE_URL))?
+            }
+        };
         Ok((practice, open_auth(record)))
     }
 
     /// Opens the practice in `folder`.
     ///
     /// Errors: no practice, a missing or wrong key, another process that has it open.
-    pub fn open(folder: &Path, base_url: &str) -> Result<(Practice, Open)> {
+    pub fn open(
+        folder: &Path,
+        database_url: Option<&str>,
+        base_url: &str,
+    ) -> Result<(Practice, Open)> {
         let practice = Practice::read(folder)?;
-        let key = practice.data_key()?;
-        let record = Record::open(config(folder, key, base_url))?;
+        let record = match (practice.in_database, database_url) {
+            (true, Some(url)) => {
+                let database = Database::parse(url)?;
+                Record::open_at(practice.database_config(database, base_url))?
+            }
+            (false, None) => Record::open(config(folder, practice.data_key()?, base_url))?,
+            (true, None) => {
+                let text = "the practice is kept in a PostgreSQL database: give --database-url";
+                return Err(Failure::new(text));
+            }
+            (false, Some(_)) => {
+                let text = "the practice is kept in its folder: leave --database-url and \
+                            VITAE_DATABASE_URL out, or move it with vitae move";
+                return Err(Failure::new(text));
+            }
+        };
         Ok((practice, open_auth(record)))
+    }
+
+    fn database_config(&self, database: Database, base_url: &str) -> record::DatabaseConfig {
+        record::DatabaseConfig {
+            database,
+            practice: self.id.clone(),
+            base_url: base_url.to_owned(),
+            world: Arc::new(SystemWorld),
+        }
     }
 
     /// What the folder says about itself.
@@ -106,6 +152,7 @@ impl Practice {
             ("name", text(&self.name)),
             ("kind", text(&self.kind)),
             ("wrapped_key", text(&self.wrapped_key)),
+            ("in_database", Value::from(self.in_database)),
         ]);
         value.to_json() + "\n"
     }
@@ -119,7 +166,18 @@ impl Practice {
             name: text("name")?,
             kind: text("kind")?,
             wrapped_key: text("wrapped_key")?,
+            in_database: value.get("in_database") == Some(&Value::Bool(true)),
         })
+    }
+
+    /// Writes `practice.json` in place of the one that is there, on disk when this returns.
+    pub fn replace(&self, folder: &Path) -> Result<()> {
+        let (path, new) = (folder.join(FILE), folder.join(format!("{FILE}.new")));
+        let _absent = std::fs::remove_file(&new);
+        write_private(&new, self.to_json().as_bytes())
+            .and_then(|()| std::fs::rename(&new, &path))
+            .and_then(|()| std::fs::File::open(folder)?.sync_all())
+            .context(|| format!("{} cannot be written", path.display()))
     }
 
     /// Writes `practice.json`, on disk when this returns.

@@ -78,6 +78,11 @@ impl Checkpointer {
     }
 }
 
+/// Copies all of the log into the file and lets it start over, when nobody else has it open.
+pub fn finish(connection: &Connection) -> Result<()> {
+    checkpoint(connection, "TRUNCATE")
+}
+
 /// Copies the log. Being kept from it by readers is no failure; the next one goes on.
 fn checkpoint(connection: &Connection, mode: &str) -> Result<()> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");

@@ -48,6 +48,8 @@ pub struct NewVersion<'a> {
 /// A version as it stands on disk.
 pub struct Stored<'r> {
     pub head: Head,
+    /// The version that it replaced, or 0.
+    pub prev: Rid,
     pub dictionary: u32,
     pub size: usize,
     pub body: &'r [u8],
@@ -206,6 +208,10 @@ dispatch! {
     integrity() -> Vec<String>;
     /// All versions up to `at` as they stand, in commit order.
     each_stored(at: Rid, each: impl FnMut(&Stored<'_>) -> Result<()>) -> ();
+    /// All items: collection, key and value.
+    each_item(each: impl FnMut(&str, &[u8], &[u8]) -> Result<()>) -> ();
+    /// All chunks of all blobs: hash, number and bytes.
+    each_chunk(each: impl FnMut(&blob::Hash, usize, &[u8]) -> Result<()>) -> ();
     /// All versions up to `at`, in order of type, id and version.
     each_chain(at: Rid, each: impl FnMut(ChainRow) -> Result<()>) -> ();
     put_version(version: &NewVersion<'_>) -> ();

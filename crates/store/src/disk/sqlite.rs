@@ -602,7 +602,7 @@ impl Connection {
         mut each: impl FnMut(&Stored<'_>) -> Result<()>,
     ) -> Result<()> {
         let sql = format!(
-            "SELECT {HEAD_COLUMNS}, dictionary, size, body, hash, packed FROM version
+            "SELECT {HEAD_COLUMNS}, dictionary, size, body, hash, packed, prev FROM version
              WHERE rid <= ?1 ORDER BY rid"
         );
         let mut statement = self.0.prepare(&sql)?;
@@ -615,7 +615,34 @@ impl Connection {
                 body: bytes_of(row, 8)?,
                 hash: bytes_of(row, 9)?,
                 packed: bytes_of(row, 10)?,
+                prev: row.get(11)?,
             })?;
+        }
+        Ok(())
+    }
+
+    /// All items: collection, key and value.
+    pub fn each_item(&self, mut each: impl FnMut(&str, &[u8], &[u8]) -> Result<()>) -> Result<()> {
+        let mut statement = self.0.prepare("SELECT collection, key, value FROM item")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let collection =
+                row.get_ref(0)?.as_str().map_err(|_| Error::corrupt("a collection"))?;
+            each(collection, bytes_of(row, 1)?, bytes_of(row, 2)?)?;
+        }
+        Ok(())
+    }
+
+    /// All chunks of all blobs: hash, number and bytes.
+    pub fn each_chunk(
+        &self,
+        mut each: impl FnMut(&blob::Hash, usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.0.prepare("SELECT hash, chunk, bytes FROM blob")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let hash = bytes_of(row, 0)?.try_into().map_err(|_| Error::corrupt("a hash"))?;
+            each(&hash, size_of(row, 1)?, bytes_of(row, 2)?)?;
         }
         Ok(())
     }

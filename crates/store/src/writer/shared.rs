@@ -124,6 +124,7 @@ impl Writer {
     pub(super) fn shared_group(&mut self, jobs: &[Job]) {
         if jobs.is_empty() && self.pending_audit.is_empty() {
             self.pending_since = None;
+            self.stalled = false;
             return;
         }
         while self.shared.follow.n_frozen() > FROZEN_MAX && self.flush_goes_on() {

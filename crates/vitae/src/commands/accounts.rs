@@ -18,7 +18,8 @@ pub fn init(args: &Init) -> Result<Done> {
         return Err(Failure::new(format!("the password needs at least {least} characters")));
     }
     let data = &args.data.data;
-    let (practice, open) = Practice::create(data, &args.name, args.practice)?;
+    let url = super::database_url(&args.data)?;
+    let (practice, open) = Practice::create(data, &args.name, args.practice, url.as_deref())?;
     let new =
         NewAccount { name: &args.admin, role: Role::Admin, patient: None, password: &password };
     open.auth.add_account(new)?;

@@ -44,6 +44,11 @@ pub fn ask(data: &Path) -> Result<Option<Done>> {
     }
 }
 
+/// Whether a process serves `data`.
+pub fn is_served(data: &Path) -> bool {
+    UnixStream::connect(data.join(FILE)).is_ok()
+}
+
 /// Listens until the process ends. The folder is ours: the store is open.
 pub fn listen(data: &Path, practice: Practice, open: Open) -> Result<Listening> {
     let path = data.join(FILE);

@@ -48,7 +48,7 @@ fn make(args: &Demo) -> Result<()> {
             .context(|| format!("{} cannot be removed; remove it", folder.display()))?;
     }
     eprintln!("making a demo practice in {}", folder.display());
-    let (_, open) = Practice::create(folder, PRACTICE_NAME, args.practice)?;
+    let (_, open) = Practice::create(folder, PRACTICE_NAME, args.practice, None)?;
     let mark = folder.join(UNFINISHED);
     std::fs::write(&mark, "").context(|| format!("{} cannot be written", mark.display()))?;
     let now = jiff::Zoned::now();

@@ -76,6 +76,11 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 pub fn backup(args: &Backup, practice: &Practice, open: &Open, cwd: &Path) -> Result<Done> {
+    if practice.in_database {
+        let text = "the practice is kept in a PostgreSQL database: back that up with pg_basebackup \
+                    and its log, or pg_dump; vitae export writes all resources";
+        return Err(Failure::new(text));
+    }
     let to = place(cwd, &args.to);
     let bar = bar(0, "pages");
     let info = open.record.backup(&to, practice.to_json().trim_end(), |n, all| {
@@ -102,11 +107,15 @@ pub fn restore(args: &Restore) -> Result<Done> {
     let info = store::backup_info(&args.from).context(what)?;
     let practice = Practice::parse(&info.practice)
         .ok_or_else(|| Failure::new(format!("{} does not name a practice", args.from.display())))?;
+    if args.data.database_url.is_some() {
+        let text = "a backup is restored into a folder; then vitae move brings it to the database";
+        return Err(Failure::new(text));
+    }
     // Without the key there is nothing to restore.
     practice.data_key()?;
     store::restore(&args.from, data)?;
     practice.write(data)?;
-    let (_, open) = Practice::open(data, OFFLINE_BASE_URL)?;
+    let (_, open) = Practice::open(data, None, OFFLINE_BASE_URL)?;
     let mut done = check(&open, false)?;
     let Open { record, auth } = open;
     drop(auth);

@@ -11,6 +11,7 @@ mod fhirpath;
 mod generate;
 mod import;
 mod maintain;
+mod relocate;
 mod serve;
 mod site;
 mod validate;
@@ -18,7 +19,8 @@ mod validate;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::{AuditCommand, ClientCommand, Command, UserCommand};
+use crate::cli::{AuditCommand, ClientCommand, Command, Data, UserCommand};
+use crate::config::Config;
 use crate::failure::{Failure, Result};
 use crate::practice::{OFFLINE_BASE_URL, Open, Practice};
 
@@ -44,6 +46,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Demo(args) => return demo::demo(args),
         Command::Generate(args) => generate::generate(args)?,
         Command::Restore(args) => maintain::restore(args)?,
+        Command::Move(args) => relocate::relocate(args)?,
         Command::Fhirpath(args) => return fhirpath::fhirpath(args),
         Command::Validate(args) => validate::validate(args)?,
         Command::Bench(args) => {
@@ -58,26 +61,35 @@ pub fn run(command: Command) -> Result<ExitCode> {
     Ok(if done.is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The data folder of a command about an open practice.
-fn data_of(command: &Command) -> Option<&Path> {
+/// Where a command about an open practice finds it.
+fn data_of(command: &Command) -> Option<&Data> {
     Some(match command {
-        Command::Client { command: ClientCommand::Add(args) } => &args.data.data,
-        Command::User { command: UserCommand::Add(args) } => &args.data.data,
-        Command::Import(args) => &args.data.data,
-        Command::Export(args) => &args.data.data,
-        Command::Verify(args) => &args.data.data,
-        Command::Backup(args) => &args.data.data,
-        Command::Audit { command: AuditCommand::Verify(args) } => &args.data.data,
+        Command::Client { command: ClientCommand::Add(args) } => &args.data,
+        Command::User { command: UserCommand::Add(args) } => &args.data,
+        Command::Import(args) => &args.data,
+        Command::Export(args) => &args.data,
+        Command::Verify(args) => &args.data,
+        Command::Backup(args) => &args.data,
+        Command::Audit { command: AuditCommand::Verify(args) } => &args.data,
         _ => return None,
     })
 }
 
+/// The database of a practice, as the command line, the environment or its settings name it.
+fn database_url(data: &Data) -> Result<Option<String>> {
+    match &data.database_url {
+        Some(url) => Ok(Some(url.clone())),
+        None => Ok(Config::load(None, &data.data)?.database_url),
+    }
+}
+
 fn on_data(command: &Command) -> Result<Done> {
     let data = data_of(command).ok_or_else(|| Failure::usage("this command has no --data"))?;
-    if let Some(done) = control::ask(data)? {
+    if let Some(done) = control::ask(&data.data)? {
         return Ok(done);
     }
-    let (practice, open) = Practice::open(data, OFFLINE_BASE_URL)?;
+    let url = database_url(data)?;
+    let (practice, open) = Practice::open(&data.data, url.as_deref(), OFFLINE_BASE_URL)?;
     let done = on_open(command, &practice, &open, Path::new(""));
     let Open { record, auth } = open;
     drop(auth);

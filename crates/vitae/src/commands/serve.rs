@@ -19,6 +19,8 @@ use crate::practice::{Open, Practice};
 
 /// Threads for writes, searches and pages.
 const BLOCKING_THREADS_MAX: usize = 48;
+/// How long a session or token that another process has ended may still be used here, at most.
+const FORGET_EVERY: Duration = Duration::from_secs(5);
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
@@ -30,6 +32,7 @@ pub fn serve(args: &Serve) -> Result<ExitCode> {
     let text = |path: &std::path::PathBuf| path.display().to_string();
     config.tls_cert = args.tls_cert.as_ref().map(text).or(config.tls_cert);
     config.tls_key = args.tls_key.as_ref().map(text).or(config.tls_key);
+    config.database_url = args.data.database_url.clone().or(config.database_url);
     run(&args.data.data, &config, |_| {})
 }
 
@@ -66,7 +69,8 @@ async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> R
     let root = config.public_url.clone().unwrap_or_else(|| own.clone());
     let root = root.trim_end_matches('/');
     let base_url = format!("{root}/fhir");
-    let (practice, open) = Practice::open(data, &base_url)?;
+    let url = config.database_url.as_deref();
+    let (practice, open) = tokio::task::block_in_place(|| Practice::open(data, url, &base_url))?;
     let door = Arc::new(Door::new(
         open.record.clone(),
         Arc::clone(&open.auth),
@@ -74,6 +78,7 @@ async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> R
         config.metrics_token.clone(),
     ));
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
+    let forgetter = open.record.waits().then(|| tokio::spawn(forget(Arc::clone(&open.auth))));
     let handler = super::site::handler(door, &open, &practice, data, root, zone);
     let control = super::control::listen(data, practice, open.clone())
         .inspect_err(|error| tracing::warn!(%error, "commands cannot reach this process"))
@@ -84,11 +89,13 @@ async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> R
     tracing::info!(%address, "ready");
     ready(address);
     let drained = serving.await;
-    sweeper.abort();
-    let _ = sweeper.await;
+    for task in [Some(sweeper), forgetter].into_iter().flatten() {
+        task.abort();
+        let _ = task.await;
+    }
     let Open { record, auth } = open;
-    drop(auth);
     let close = move || {
+        drop(auth);
         if let Some(control) = control {
             control.close();
         }
@@ -132,6 +139,14 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Forgets sessions and tokens often, where other processes may end them.
+async fn forget(auth: Arc<Auth>) {
+    loop {
+        tokio::time::sleep(FORGET_EVERY).await;
+        auth.forget_live();
+    }
 }
 
 /// Removes sessions and tokens that are over, now and then.

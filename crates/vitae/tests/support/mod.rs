@@ -68,14 +68,31 @@ impl Practice {
         practice
     }
 
+    /// A practice whose record is in a database.
+    pub fn in_database(url: &str) -> Practice {
+        let practice = Practice { folder: Folder::new() };
+        practice.init_with("data", &["--database-url", url]);
+        std::fs::write(
+            practice.folder.path("data/vitae.toml"),
+            format!("database_url = {url:?}\n"),
+        )
+        .expect("writes");
+        practice
+    }
+
     /// Another empty practice beside it.
     pub fn init(&self, name: &str) {
+        self.init_with(name, &[]);
+    }
+
+    fn init_with(&self, name: &str, more: &[&str]) {
         let password = self.folder.path("password.txt");
         std::fs::write(&password, format!("{PASSWORD}\n")).expect("writes");
-        let said = self.run(&[
+        let (data, password) = (self.text(name), password.display().to_string());
+        let mut args = vec![
             "init",
             "--data",
-            &self.text(name),
+            &data,
             "--practice",
             "primary-care",
             "--name",
@@ -83,8 +100,10 @@ impl Practice {
             "--admin",
             "nora",
             "--password-file",
-            &password.display().to_string(),
-        ]);
+            &password,
+        ];
+        args.extend(more);
+        let said = self.run(&args);
         assert_eq!(said.code, 0, "{}", said.err);
     }
 
@@ -99,7 +118,7 @@ impl Practice {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vitae"));
         command.args(args).env("VITAE_KEYS", self.folder.path("keys")).env_remove("VITAE_DATA");
-        command.stdin(Stdio::null());
+        command.env_remove("VITAE_DATABASE_URL").stdin(Stdio::null());
         command
     }
 
@@ -130,7 +149,12 @@ impl Practice {
     }
 
     pub fn serve_with(&self, more: &[&str]) -> Server {
-        let data = self.data();
+        self.serve_in("data", more)
+    }
+
+    /// Serves the practice of another folder.
+    pub fn serve_in(&self, name: &str, more: &[&str]) -> Server {
+        let data = self.text(name);
         let mut args = vec!["serve", "--data", &data, "--listen", "127.0.0.1:0"];
         args.extend(more);
         self.started(self.command(&args))

@@ -254,6 +254,25 @@ pub fn create(database: &Database, name: &str) -> Result<Place> {
     Ok(Place { database: database.clone(), practice })
 }
 
+/// A place for a practice that is about to arrive; nothing is written yet.
+pub fn reserve(database: &Database) -> Result<Place> {
+    let mut client = database.connect()?;
+    make_tables(&mut client)?;
+    let sql = "SELECT nextval(pg_get_serial_sequence('vitae.practice', 'practice'))";
+    let row = client.query_one(sql, &[]).map_err(failure)?;
+    let practice = i32::try_from(row.try_get::<_, i64>(0).map_err(failure)?)
+        .map_err(|_| Error::new(Kind::Place, "the database holds too many practices"))?;
+    Ok(Place { database: database.clone(), practice })
+}
+
+/// Gives a practice another name, under which it is kept and not found.
+pub fn rename(place: &Place, name: &str) -> Result<()> {
+    let mut client = place.database.connect()?;
+    let sql = "UPDATE vitae.practice SET name = $2 WHERE practice = $1";
+    client.execute(sql, &[&place.practice, &name]).map_err(failure)?;
+    Ok(())
+}
+
 /// Finds a practice. Errors: `Place` when there is none of this name.
 pub fn find(database: &Database, name: &str) -> Result<Place> {
     let none = || Error::new(Kind::Place, "the database holds no such practice; make or move one");

@@ -135,13 +135,22 @@ impl Database {
             Some(tls) => self.config.connect(tls.clone()),
             None => self.config.connect(NoTls),
         };
-        let mut client = client.map_err(failure)?;
-        // `synchronous_commit` may be set to more than `on` by the operator, never to less.
+        let mut client = client.map_err(|e| match e.to_string() {
+            text if text.contains("TLS") => {
+                let words = "TLS with the database failed: it offers none, or its certificate is \
+                             not trusted; sslrootcert names the root that signed it";
+                Error::with(Kind::Place, words, e)
+            }
+            _ => failure(e),
+        })?;
+        // Every statement goes by an index, whatever the tables are thought to hold, and is planned
+        // once. `synchronous_commit` may be set to more than `on` by the operator, never to less.
         let settings = format!(
             "SET statement_timeout = {STATEMENT_TIMEOUT_MS};
              SET idle_in_transaction_session_timeout = {STATEMENT_TIMEOUT_MS};
              SET client_min_messages = warning;
              SET default_transaction_isolation = 'read committed';
+             SET jit = off; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
              SELECT set_config('synchronous_commit', 'on', false)
                WHERE current_setting('synchronous_commit') IN ('off', 'local')"
         );

@@ -643,7 +643,8 @@ impl Connection {
         loop {
             let rows = self.query(
                 "SELECT rid, rt, kind, prev, at, packed, id, dictionary, size, body
-                 FROM vitae.version WHERE practice = $1 AND rid > $2 AND rid <= $3 ORDER BY rid LIMIT $4",
+                 FROM vitae.version WHERE practice = $1 AND rid > $2 AND rid <= $3
+                 ORDER BY rid LIMIT $4",
                 &[&self.practice(), &after, &i64::from(upto), &PART_ROWS],
             )?;
             for row in &rows {
@@ -751,7 +752,7 @@ impl Connection {
         let mut after = 0i64;
         loop {
             let rows = self.query(
-                "SELECT rid, rt, id, vid, at, kind, dictionary, size, body, hash, packed
+                "SELECT rid, rt, id, vid, at, kind, dictionary, size, body, hash, packed, prev
                  FROM vitae.version WHERE practice = $1 AND rid > $2 AND rid <= $3
                  ORDER BY rid LIMIT $4",
                 &[&self.practice(), &after, &i64::from(at), &PART_BODIES],
@@ -764,6 +765,7 @@ impl Connection {
                     body: bytes_of(row, 8)?,
                     hash: bytes_of(row, 9)?,
                     packed: bytes_of(row, 10)?,
+                    prev: rid_of(row, 11)?,
                 })?;
             }
             match rows.last() {
@@ -772,6 +774,48 @@ impl Connection {
                 }
                 _ => return Ok(()),
             }
+        }
+    }
+
+    pub fn each_item(&self, mut each: impl FnMut(&str, &[u8], &[u8]) -> Result<()>) -> Result<()> {
+        let (mut collection, mut key) = (String::new(), Vec::new());
+        loop {
+            let rows = self.query(
+                "SELECT collection, key, value FROM vitae.item
+                 WHERE practice = $1 AND (collection, key) > ($2, $3)
+                 ORDER BY collection, key LIMIT $4",
+                &[&self.practice(), &collection, &key, &PART_ROWS],
+            )?;
+            for row in &rows {
+                each(text_of(row, 0)?, bytes_of(row, 1)?, bytes_of(row, 2)?)?;
+            }
+            match rows.last() {
+                Some(row) if rows.len() as i64 == PART_ROWS => {
+                    collection = text_of(row, 0)?.to_owned();
+                    key = bytes_of(row, 1)?.to_vec();
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    pub fn each_chunk(
+        &self,
+        mut each: impl FnMut(&blob::Hash, usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let (mut hash, mut chunk) = (Vec::new(), -1i32);
+        loop {
+            let row = self.query_opt(
+                "SELECT hash, chunk, bytes FROM vitae.blob
+                 WHERE practice = $1 AND (hash, chunk) > ($2, $3) ORDER BY hash, chunk LIMIT 1",
+                &[&self.practice(), &hash, &chunk],
+            )?;
+            let Some(row) = row else { return Ok(()) };
+            hash = bytes_of(&row, 0)?.to_vec();
+            chunk = row.try_get(1).map_err(failure)?;
+            let of = hash[..].try_into().map_err(|_| Error::corrupt("a hash"))?;
+            let n = usize::try_from(chunk).map_err(|_| Error::corrupt("a chunk number"))?;
+            each(&of, n, bytes_of(&row, 2)?)?;
         }
     }
 

@@ -12,7 +12,7 @@ use postgres::types::{ToSql, Type};
 use super::{Connection, Head as SharedHead, failure, number, rid_of};
 use crate::blob;
 use crate::disk::{Ident, NewVersion};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::posting::Row;
 use crate::types::{ChangeKind, Head, OutboxRow, Rid};
 
@@ -238,6 +238,51 @@ impl Connection {
         Ok(Attempt::Done)
     }
 
+    /// Begins the transaction that brings a whole practice.
+    pub fn begin_arrival(&self, name: &str, form: i64) -> Result<()> {
+        self.batch("BEGIN")?;
+        self.in_transaction.set(true);
+        self.begin_hopeful();
+        let made = self.execute(
+            "INSERT INTO vitae.practice(practice, name, form) VALUES ($1, $2, $3)
+             ON CONFLICT DO NOTHING",
+            &[&self.practice(), &name, &form],
+        )?;
+        if made == 0 {
+            return Err(Error::new(Kind::Place, "the database holds this practice already"));
+        }
+        self.execute(
+            "INSERT INTO vitae.head VALUES ($1, 0, 0, 0, ''::bytea, 0)",
+            &[&self.practice()],
+        )?;
+        Ok(())
+    }
+
+    /// Writes what was gathered, inside the transaction of [`Connection::begin_arrival`].
+    pub fn put_gathered(&self, head: &NewHead<'_>) -> Result<()> {
+        let pending = self.pending.take();
+        if !self.call(&pending, head, false)? {
+            return Err(Error::corrupt("the head of the practice"));
+        }
+        self.copy(&pending)
+    }
+
+    pub fn put_system(&self, number: u32, text: &str) -> Result<()> {
+        self.execute(
+            "INSERT INTO vitae.system(practice, number, text) VALUES ($1, $2, $3)",
+            &[&self.practice(), &i64::from(number), &text.as_bytes()],
+        )?;
+        Ok(())
+    }
+
+    pub fn put_dictionary(&self, number: u32, rt: ResourceType, bytes: &[u8]) -> Result<()> {
+        self.execute(
+            "INSERT INTO vitae.dictionary(practice, number, rt, bytes) VALUES ($1, $2, $3, $4)",
+            &[&self.practice(), &i64::from(number), &i16::from(rt.0), &bytes],
+        )?;
+        Ok(())
+    }
+
     fn call(&self, p: &Pending, head: &NewHead<'_>, with_versions: bool) -> Result<bool> {
         let n = if with_versions { p.rids.len() } else { 0 };
         let mut collections = Vec::with_capacity(p.items.len());
@@ -441,7 +486,8 @@ impl Connection {
         row.map_or(Ok(false), |row| row.try_get(0).map_err(failure))
     }
 
-    pub fn commit_flush(&self) -> Result<()> {
+    /// Ends the transaction of [`Connection::begin_flush`] or [`Connection::begin_arrival`].
+    pub fn commit_open(&self) -> Result<()> {
         self.batch("COMMIT")?;
         self.in_transaction.set(false);
         Ok(())
@@ -464,8 +510,8 @@ impl Connection {
     }
 
     /// Writes posting rows, new ones and those that are there with other versions.
-    pub fn put_postings(&self, rows: &[(&[u8], Rid, Vec<u8>)]) -> Result<()> {
-        let keys: Vec<&[u8]> = rows.iter().map(|(key, _, _)| *key).collect();
+    pub fn put_postings<K: AsRef<[u8]>>(&self, rows: &[(K, Rid, Vec<u8>)]) -> Result<()> {
+        let keys: Vec<&[u8]> = rows.iter().map(|(key, _, _)| key.as_ref()).collect();
         let firsts: Vec<i64> = rows.iter().map(|(_, first, _)| i64::from(*first)).collect();
         let rids: Vec<&[u8]> = rows.iter().map(|(_, _, rids)| &rids[..]).collect();
         self.execute(
