@@ -1,4 +1,4 @@
-//! What `deny.toml` says about dependencies, checked from `cargo metadata`: licences, sources,
+//! What `deny.toml` says about dependencies, checked from `cargo metadata` and `cargo tree`: licences, sources,
 //! crates that must not come in, entries of the workspace that nobody uses; crates in two versions
 //! are told. Known vulnerabilities are not looked up: that needs `cargo deny` and its database,
 //! which reads the same file.
@@ -19,23 +19,19 @@ pub fn run() -> Result<(), String> {
         text.parse::<toml::Table>().map_err(|e| format!("{name}: {e}"))
     };
     let rules = Rules::read(&read("deny.toml")?)?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version", "1", "--locked"]).current_dir(&root);
+    let metadata = cargo(&["metadata", "--format-version", "1", "--locked"])?;
+    let metadata: Value = serde_json::from_str(&metadata).map_err(|e| e.to_string())?;
+    let mut built = BTreeSet::new();
     for target in &rules.targets {
-        command.args(["--filter-platform", target]);
+        // The metadata name optional crates that no feature asks for; the tree does not.
+        let tree = ["tree", "--workspace", "--locked", "--prefix", "none", "--target", target];
+        built.extend(names(&cargo(&tree)?));
     }
-    let output = command.output().map_err(|e| format!("cargo did not start: {e}"))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
-    let used = in_the_graph(&metadata);
     let packages: Vec<&Value> = metadata["packages"]
         .as_array()
         .into_iter()
         .flatten()
-        .filter(|package| used.contains(package["id"].as_str().unwrap_or_default()))
+        .filter(|p| built.contains(&(text(p, "name").to_owned(), text(p, "version").to_owned())))
         .collect();
     let mut findings = rules.findings(&packages);
     findings.extend(unused(&read("Cargo.toml")?, &packages));
@@ -46,10 +42,21 @@ pub fn run() -> Result<(), String> {
     if findings.is_empty() { Ok(()) } else { Err(findings.join("\n")) }
 }
 
-/// Ids of the packages that are built for the targets of `deny.toml`.
-fn in_the_graph(metadata: &Value) -> BTreeSet<&str> {
-    let nodes = metadata["resolve"]["nodes"].as_array();
-    nodes.into_iter().flatten().filter_map(|node| node["id"].as_str()).collect()
+fn cargo(args: &[&str]) -> Result<String, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).args(args).current_dir(crate::workspace_root()).output();
+    let output = output.map_err(|e| format!("cargo did not start: {e}"))?;
+    let said = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    if output.status.success() { Ok(said(output.stdout)) } else { Err(said(output.stderr)) }
+}
+
+/// Names and versions of the lines of `cargo tree`: `zstd v0.13.3 (*)`.
+fn names(tree: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    tree.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let (name, version) = (words.next()?, words.next()?);
+        Some((name.to_owned(), version.strip_prefix('v')?.to_owned()))
+    })
 }
 
 fn is_others(package: &Value) -> bool {
@@ -235,6 +242,14 @@ mod tests {
         assert!(rules().findings(&[&copyleft])[0].contains("AGPL-3.0"));
         let other = package("y", "registry+other", "MIT");
         assert_eq!(rules().findings(&[&good, &other]).len(), 2);
+    }
+
+    #[test]
+    fn lines_of_the_tree_are_names_and_versions() {
+        let tree = "vitae v0.1.0 (/x/crates/vitae)\nzstd v0.13.3 (*)\n\n[dev-dependencies]\n";
+        let found: Vec<(String, String)> = names(tree).collect();
+        let wanted = [("vitae", "0.1.0"), ("zstd", "0.13.3")];
+        assert_eq!(found, wanted.map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
 
     #[test]
