@@ -435,7 +435,7 @@ fn random_query(random: &mut Random, size: &Size) -> (&'static str, String) {
 #[test]
 fn random_conditions_are_answered_as_by_the_matcher() {
     let n_queries: usize =
-        std::env::var("VITAE_QUERIES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
+        std::env::var("VITAE_QUERIES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let mut n_found = 0;
     for seed in 0..4 {
         let mut random = Random(seed);
