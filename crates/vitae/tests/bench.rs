@@ -218,3 +218,20 @@ fn sizes_are_measured_once_and_their_growth_is_drawn() {
     let after = std::fs::read(folder.path("sizes/size-1500/loaded.json")).expect("a note");
     assert_eq!(before, after);
 }
+
+#[test]
+fn a_database_is_measured_by_the_same_workloads() {
+    let name = "a_database_is_measured_by_the_same_workloads";
+    let Some(cluster) = case_kit::postgres::cluster(name) else { return };
+    let folder = Folder::new();
+    let data = folder.path("bench").display().to_string();
+    let url = cluster.url();
+    let on_database =
+        |args: &[&str]| found(&[args, &["--data", &data, "--database-url", &url]].concat());
+    let imported = on_database(&["import", "--resources", "1500"]);
+    assert_runs(&imported, 1);
+    let run = imported.root().list("runs").next().expect("one");
+    assert!(number(run, "server_cpu_seconds") > 0.0, "of the server and the database");
+    assert_runs(&on_database(&["search", "--sweep", "2"]), 4);
+    assert_runs(&on_database(&["crud"]), 1);
+}
