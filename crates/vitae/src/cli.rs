@@ -71,7 +71,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  vitae validate patient.json")]
     Validate(Validate),
     /// Measure a server: CRUD, import, reads, the chart, cold start.
-    Bench(bench::Bench),
+    Bench(Box<bench::Bench>),
 }
 
 #[derive(Debug, Args)]
