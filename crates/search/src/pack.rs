@@ -6,6 +6,7 @@
 //!
 //! Layout: for each value, ordered by parameter: varint of the distance to the parameter before,
 //! one byte of kind (low half) and flags (high half), then the fields.
+//! The id of a reference that stands before is the distance to it.
 //! Texts are varint length and bytes; UUIDs in lower case are 16 bytes; systems and profiles are
 //! interned by the caller.
 
@@ -71,6 +72,8 @@ pub fn pack(values: &[Indexed], intern: &mut impl FnMut(&str) -> u32) -> Vec<u8>
     let mut order: Vec<&Indexed> = values.iter().filter(|v| !is_text(&v.value)).collect();
     order.sort_by_key(|indexed| indexed.param);
     let mut out = Vec::with_capacity(order.len() * 12);
+    // Ids that references hold, and where they stand: `patient` and `subject` are often one.
+    let mut ids = Vec::new();
     let mut last = 0;
     for group in order.chunk_by(|a, b| a.param == b.param) {
         let param = group[0].param;
@@ -82,7 +85,7 @@ pub fn pack(values: &[Indexed], intern: &mut impl FnMut(&str) -> u32) -> Vec<u8>
             before = Some(&indexed.value);
             varint::write(u64::from(param.0 - last), &mut out);
             last = param.0;
-            write_value(param, &indexed.value, intern, &mut out);
+            write_value(param, &indexed.value, intern, &mut ids, &mut out);
         }
         if before.is_none() {
             varint::write(u64::from(param.0 - last), &mut out);
@@ -93,10 +96,11 @@ pub fn pack(values: &[Indexed], intern: &mut impl FnMut(&str) -> u32) -> Vec<u8>
     out
 }
 
-fn write_value(
+fn write_value<'v>(
     param: ParamId,
-    value: &IndexValue,
+    value: &'v IndexValue,
     intern: &mut impl FnMut(&str) -> u32,
+    ids: &mut Vec<(&'v str, usize)>,
     out: &mut Vec<u8>,
 ) {
     let at = out.len();
@@ -145,7 +149,17 @@ fn write_value(
         }
         IndexValue::Reference { ty, id } => {
             out.push(ty.0);
-            flags |= kind::REFERENCE | write_id(id, F1, out);
+            flags |= kind::REFERENCE;
+            match ids.iter().find(|(known, _)| known == id) {
+                Some((_, at)) => {
+                    flags |= F2 | if uuid_bytes(id).is_some() { F1 } else { 0 };
+                    varint::write((out.len() - at) as u64, out);
+                }
+                None => {
+                    ids.push((id, out.len()));
+                    flags |= write_id(id, F1, out);
+                }
+            }
         }
         IndexValue::Url(url) => {
             flags |= kind::URL;
@@ -300,7 +314,7 @@ pub fn unpack<S: AsRef<str>>(
     bytes: &[u8],
     resolve: &impl Fn(u32) -> Option<S>,
 ) -> Result<Vec<Indexed>, Corrupt> {
-    let mut input = Input { rest: bytes, resolve };
+    let mut input = Input { whole: bytes, rest: bytes, resolve };
     let mut out = Vec::with_capacity(bytes.len() / 10);
     let mut param = 0u16;
     while !input.rest.is_empty() {
@@ -325,7 +339,7 @@ pub fn unpack_of<S: AsRef<str>>(
 ) -> Result<Vec<Indexed>, Corrupt> {
     let mut out = Vec::new();
     let Some(last) = wanted.last() else { return Ok(out) };
-    let mut input = Input { rest: bytes, resolve };
+    let mut input = Input { whole: bytes, rest: bytes, resolve };
     let mut param = 0u16;
     while !input.rest.is_empty() {
         let step = u16::try_from(input.varint()?).map_err(|_| Corrupt)?;
@@ -344,6 +358,7 @@ pub fn unpack_of<S: AsRef<str>>(
 }
 
 struct Input<'a, F> {
+    whole: &'a [u8],
     rest: &'a [u8],
     resolve: &'a F,
 }
@@ -367,6 +382,14 @@ impl<S: AsRef<str>, F: Fn(u32) -> Option<S>> Input<'_, F> {
 
     fn id(&mut self, is_uuid: bool) -> Result<String, Corrupt> {
         if is_uuid { Ok(uuid_text(self.bytes(16)?)) } else { self.text() }
+    }
+
+    /// An id that stands before, as many bytes back as the number says.
+    fn id_before(&mut self, is_uuid: bool) -> Result<String, Corrupt> {
+        let at = self.whole.len() - self.rest.len();
+        let back = usize::try_from(self.varint()?).map_err(|_| Corrupt)?;
+        let start = at.checked_sub(back).ok_or(Corrupt)?;
+        Input { rest: &self.whole[start..], ..*self }.id(is_uuid)
     }
 
     fn interned(&mut self) -> Result<String, Corrupt> {
@@ -436,7 +459,7 @@ impl<S: AsRef<str>, F: Fn(u32) -> Option<S>> Input<'_, F> {
             }
             kind::REFERENCE => {
                 self.bytes(1)?;
-                self.pass_id(has(F1))
+                if has(F2) { self.pass_varint(true) } else { self.pass_id(has(F1)) }
             }
             kind::URL => self.pass_id(has(F1)),
             kind::IDENTIFIER => {
@@ -491,7 +514,8 @@ impl<S: AsRef<str>, F: Fn(u32) -> Option<S>> Input<'_, F> {
                 if usize::from(ty.0) >= ResourceType::ALL.len() {
                     return Err(Corrupt);
                 }
-                IndexValue::Reference { ty, id: self.id(has(F1))? }
+                let id = if has(F2) { self.id_before(has(F1))? } else { self.id(has(F1))? };
+                IndexValue::Reference { ty, id }
             }
             kind::URL if has(F1) => {
                 IndexValue::Url(format!("urn:uuid:{}", uuid_text(self.bytes(16)?)))

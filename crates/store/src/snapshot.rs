@@ -76,7 +76,7 @@ impl Snapshot {
         &mut self,
         f: impl FnOnce(&View<'_>, &mut crate::body::Reader) -> Result<T>,
     ) -> Result<T> {
-        let Reader { connection, bodies } = self.reader.as_mut().expect("taken only in drop");
+        let Reader { connection, bodies, .. } = self.reader.as_mut().expect("taken only in drop");
         let view = View {
             shared: &self.shared,
             connection,

@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, mpsc};
+use std::time::Duration;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
@@ -24,10 +25,12 @@ use crate::systems::Systems;
 use crate::types::{Check, Committed, Put, PutKind, Rid, WriteSet};
 use crate::writer::{self, Job, Link, Message, PreparedPut, PreparedSet};
 
-/// Readers kept open; more are opened under load and closed after.
-const READERS_KEPT: usize = 6;
-/// As [`READERS_KEPT`] for connections to a server, which cost more to open.
-const CONNECTIONS_KEPT: usize = 24;
+/// Readers at work at a time, each with a cache of its own; the others wait for their turn.
+const READERS_MAX: usize = 8;
+/// As [`READERS_MAX`] for connections to a server, which works on them beside us.
+const CONNECTIONS_MAX: usize = 24;
+/// How long a reader waits for its turn before it is opened beside the others.
+const TURN_PATIENCE: Duration = Duration::from_millis(50);
 /// Deaths kept in memory for snapshots of the recent past.
 const DEATHS_KEPT: usize = 65_536;
 
@@ -86,6 +89,7 @@ impl Live {
 pub struct Reader {
     pub connection: Connection,
     pub bodies: body::Reader,
+    _turn: Turn,
 }
 
 /// Where the record is kept.
@@ -108,7 +112,9 @@ pub struct Shared {
     pub systems: Systems,
     custom: RwLock<Arc<Registry>>,
     pub dictionaries: Arc<Dictionaries>,
-    readers: Mutex<Vec<Reader>>,
+    /// Not at work.
+    readers: Mutex<Vec<(Connection, body::Reader)>>,
+    turns: Arc<Turns>,
     failed: AtomicBool,
     /// Audit leaves wait for space on the disk.
     pub audit_stalled: AtomicBool,
@@ -215,9 +221,10 @@ impl Shared {
     }
 
     pub fn take_reader(&self) -> Result<Reader> {
+        let turn = self.turns.take(self.readers_max());
         let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(reader) = kept {
-            return Ok(reader);
+        if let Some((connection, bodies)) = kept {
+            return Ok(Reader { connection, bodies, _turn: turn });
         }
         let connection = match &self.home {
             Home::Folder { folder, key } => Connection::Sqlite(sqlite::Connection(schema::open(
@@ -228,18 +235,55 @@ impl Shared {
             )?)),
             Home::Database(place) => Connection::Postgres(postgres::Connection::new(place.clone())),
         };
-        Ok(Reader { connection, bodies: body::Reader::new(self.dictionaries.clone()) })
+        let bodies = body::Reader::new(self.dictionaries.clone());
+        Ok(Reader { connection, bodies, _turn: turn })
+    }
+
+    fn readers_max(&self) -> usize {
+        match &self.home {
+            Home::Folder { .. } => READERS_MAX,
+            Home::Database(_) => CONNECTIONS_MAX,
+        }
     }
 
     pub fn give_back(&self, reader: Reader) {
-        let kept_max = match &self.home {
-            Home::Folder { .. } => READERS_KEPT,
-            Home::Database(_) => CONNECTIONS_KEPT,
-        };
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < kept_max && reader.connection.is_open() {
-            readers.push(reader);
+        if readers.len() < self.readers_max() && reader.connection.is_open() {
+            readers.push((reader.connection, reader.bodies));
         }
+    }
+}
+
+/// Readers at work. More of them than the cores can serve only take memory and each other's time.
+#[derive(Default)]
+struct Turns {
+    taken: Mutex<usize>,
+    free: Condvar,
+}
+
+/// One reader's turn; over when it is dropped.
+pub struct Turn(Arc<Turns>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        *taken = taken.saturating_sub(1);
+        drop(taken);
+        self.0.free.notify_one();
+    }
+}
+
+impl Turns {
+    /// Waits while `max` are taken, but not for ever: who has one may need a second.
+    fn take(self: &Arc<Turns>, max: usize) -> Turn {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut taken, _) = self
+            .free
+            .wait_timeout_while(taken, TURN_PATIENCE, |taken| *taken >= max)
+            .unwrap_or_else(PoisonError::into_inner);
+        *taken += 1;
+        drop(taken);
+        Turn(self.clone())
     }
 }
 
@@ -361,6 +405,7 @@ impl Store {
             custom: RwLock::default(),
             dictionaries: Arc::new(Dictionaries::default()),
             readers: Mutex::new(Vec::new()),
+            turns: Arc::default(),
             failed: AtomicBool::new(false),
             audit_stalled: AtomicBool::new(false),
             waiting_audit: Mutex::new(Vec::new()),

@@ -46,7 +46,7 @@ CREATE TABLE blob(hash BLOB NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NUL
 
 /// Pages of the writer's and of each reader's cache, in KiB.
 pub const WRITER_CACHE_KIB: i64 = 48 * 1024;
-pub const READER_CACHE_KIB: i64 = 12 * 1024;
+pub const READER_CACHE_KIB: i64 = 10 * 1024;
 
 /// Opens the database file with its key.
 ///
