@@ -28,6 +28,9 @@ use crate::{HttpRequest, HttpResponse, oauth};
 pub const URL_BYTES_MAX: usize = 8 * 1024;
 /// Requests that write or search at the same time; more of them wait.
 const WORKING_MAX: usize = 32;
+/// Of these, those that only read: they keep the cores busy and wait for no disk, so more of them
+/// at a time would only take memory.
+const READING_MAX: usize = 8;
 /// Bytes of bodies that are worked on at the same time: what is made of a body while it is checked
 /// and indexed takes many times its size.
 const WORKING_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -51,6 +54,7 @@ pub struct Door {
     metrics_token: Option<String>,
     capability: Capability,
     working: Semaphore,
+    reading: Semaphore,
     working_bytes: Semaphore,
     n_waiting: AtomicU64,
     request_prefix: String,
@@ -84,6 +88,7 @@ impl Door {
             metrics_token,
             capability: Capability::new(base_url, started_ms),
             working: Semaphore::new(WORKING_MAX),
+            reading: Semaphore::new(READING_MAX),
             working_bytes: Semaphore::new(WORKING_BYTES_MAX / WORKING_BYTES_UNIT),
             n_waiting: AtomicU64::new(0),
             request_prefix,
@@ -224,6 +229,10 @@ impl Door {
         let content_type = text_of(&parts.headers, &CONTENT_TYPE).unwrap_or_default();
         let door = Arc::clone(&self);
         let n_bytes = received.bytes.len();
+        let _reading = match takes_body {
+            true => None,
+            false => self.reading.acquire().await.ok(),
+        };
         self.work(wanted, n_bytes, move || {
             let mut received = received;
             let payload = match payload(received.take(), &content_type, takes_body) {
