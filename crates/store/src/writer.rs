@@ -37,6 +37,9 @@ use crate::view::{EVERYTHING, View};
 const GROUP_MAX_PUTS: usize = 4_000;
 /// Longest time that an audit leaf waits for a commit.
 const AUDIT_DELAY: Duration = Duration::from_millis(50);
+/// Time between two parts of the index that go to disk while nothing else is written. There is no
+/// hurry, and every commit empties the readers' caches.
+const IDLE_STEP_DELAY: Duration = Duration::from_millis(400);
 /// Time between two tries on a full disk.
 const STALLED_DELAY: Duration = Duration::from_millis(500);
 /// Bytes of a version hash that are kept.
@@ -240,7 +243,7 @@ impl Writer {
         let patience = match self.pending_since {
             _ if self.stalled => STALLED_DELAY,
             Some(since) => AUDIT_DELAY.saturating_sub(since.elapsed()),
-            None if self.has_flush_work() => Duration::from_millis(20),
+            None if self.has_flush_work() => IDLE_STEP_DELAY,
             None => Duration::from_secs(3600),
         };
         match from_callers.recv_timeout(patience) {
