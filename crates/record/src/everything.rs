@@ -351,7 +351,7 @@ impl<'a> Walk<'a> {
         from: Option<(Rid, Rid)>,
     ) -> Result<Option<(Rid, Rid)>> {
         let rt = ResourceType::PATIENT;
-        let query = crate::search::parse_strict(rt, &[], record, ctx.at_ms)?;
+        let query = crate::search::parse_strict(rt, &[], record, ctx)?;
         // The patient that the last page ended with is looked at again.
         let (mut behind, mut after) = from.map_or((0, 0), |(root, rid)| (root - 1, rid));
         loop {

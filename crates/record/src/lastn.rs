@@ -53,7 +53,7 @@ pub(crate) fn lastn(record: &Record, ctx: &Ctx, pairs: &[(String, String)]) -> R
         }
     }
     require_scope(&asked)?;
-    let query = crate::search::parse_strict(rt, &asked, record, ctx.at_ms)?;
+    let query = crate::search::parse_strict(rt, &asked, record, ctx)?;
     if !query.include.is_empty() || !query.revinclude.is_empty() || !query.sort.is_empty() {
         let text = "$lastn has its own order and includes nothing: leave out _sort and _include";
         return Err(Error::new(Kind::NotSupported, text));

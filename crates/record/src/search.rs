@@ -47,16 +47,20 @@ fn path(rt: Option<ResourceType>, compartment: Option<&(ResourceType, String)>) 
     }
 }
 
-/// Parses a condition: unknown parameters are refused.
+/// Parses a condition of the actor's: unknown parameters are refused, and so are chains over types
+/// that the actor may not search.
 pub(crate) fn parse_strict(
     rt: ResourceType,
     pairs: &[(String, String)],
     record: &Record,
-    now_ms: i64,
+    ctx: &Ctx,
 ) -> Result<Query> {
     let handling = search::parse::Handling::Strict;
     let lookup = &Lookups::new(record, None);
-    parse(rt, None, pairs, Setting { handling, base_url: record.base_url(), now_ms, lookup })
+    let setting = Setting { handling, base_url: record.base_url(), now_ms: ctx.at_ms, lookup };
+    let mut query = parse(rt, None, pairs, setting)?;
+    restrict(ctx, &mut query)?;
+    Ok(query)
 }
 
 fn parse(
@@ -83,7 +87,7 @@ fn refused(issues: Vec<Issue>) -> Error {
 /// them were there.
 ///
 /// Errors: `Forbidden` when a condition rests on such types alone.
-pub(crate) fn restrict(ctx: &Ctx, query: &mut Query) -> Result<()> {
+fn restrict(ctx: &Ctx, query: &mut Query) -> Result<()> {
     query.nodes.iter_mut().try_for_each(|node| restrict_node(ctx, node))
 }
 

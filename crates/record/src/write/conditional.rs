@@ -22,8 +22,7 @@ pub(crate) enum Selected {
 ///
 /// Errors: what the search parser finds; `Invalid` for a condition that selects everything.
 pub(crate) fn query(ctx: &Ctx, rt: ResourceType, text: &str, record: &Record) -> Result<Query> {
-    let mut query = crate::search::parse_strict(rt, &parse_query(text), record, ctx.at_ms)?;
-    crate::search::restrict(ctx, &mut query)?;
+    let query = crate::search::parse_strict(rt, &parse_query(text), record, ctx)?;
     if query.nodes.is_empty() {
         let text = format!("the condition on {rt} is empty: it would select every {rt}");
         return Err(Error::new(Kind::Invalid, text));
