@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use fhir::date::PartialDate;
+use fhir::issue::IssueType;
 use fhir_tables::{COMPARTMENTS, CompartmentDef, ResourceType, SearchKind, compartment};
 use memchr::memmem::Finder;
 use search::value::{IndexValue, ParamId};
@@ -20,7 +21,7 @@ use store::{ChangeKind, Cursor, Head, PageRequest, Rid, Snapshot};
 
 use crate::access::{Decision, not_found, permit, require};
 use crate::ctx::{Action, Ctx};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, warning};
 use crate::links::{BundleText, append_query, full_url, operation_path};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
@@ -470,17 +471,33 @@ impl<'a> Walk<'a> {
                 }
             }
             rids.sort_unstable();
-            rids.truncate(INCLUDED_MAX - n_included);
+            let room = INCLUDED_MAX - n_included;
+            let is_cut = rids.len() > room;
+            rids.truncate(room);
             n_included += rids.len();
             snapshot.each_version(&rids, |head, body| self.add(head, body, "include", false))?;
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }
-            if self.wanted.is_empty() {
+            if is_cut {
+                self.cut_remark();
+            }
+            if is_cut || self.wanted.is_empty() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Says in the Bundle that something is left out of it.
+    fn cut_remark(&mut self) {
+        let text = format!("more than {INCLUDED_MAX} resources to include: the rest was left out");
+        let issue = warning(IssueType::Incomplete, String::new(), text);
+        self.entries.entry(|out| {
+            out.push_str("\"resource\":");
+            out.push_str(&fhir::issue::operation_outcome(&[issue]));
+            out.push_str(",\"search\":{\"mode\":\"outcome\"}");
+        });
     }
 
     fn finish(self) -> Outcome {

@@ -4,6 +4,7 @@ mod cases;
 mod common;
 mod custom;
 mod door;
+mod everything;
 mod export;
 mod find;
 mod full_disk;
