@@ -1,7 +1,10 @@
 //! Types and their elements, from the snapshots of the StructureDefinitions.
 
+use std::sync::LazyLock;
+
 use crate::generated::types::TYPES;
 use crate::name_hash::name_hash;
+use crate::names::Names;
 use crate::{ResourceType, ValueSetId};
 
 /// A FHIR type: primitive, datatype, resource or backbone element; an index into the type table.
@@ -120,7 +123,9 @@ impl TypeId {
 
     /// The type with exactly this name: `Patient`, `string`, `Patient.contact`.
     pub fn by_name(name: &str) -> Option<TypeId> {
-        TYPES.binary_search_by(|def| def.name.cmp(name)).ok().map(|i| TypeId(i as u16))
+        static NAMES: LazyLock<Names> =
+            LazyLock::new(|| Names::of(TYPES.iter().map(|def| def.name)));
+        NAMES.find(name, |idx| TYPES[idx].name).map(|idx| TypeId(idx as u16))
     }
 
     /// The element that `json_name` stands for, and its type: `valueQuantity` gives the element

@@ -13,6 +13,7 @@ mod element;
 #[rustfmt::skip]
 mod generated;
 mod name_hash;
+mod names;
 mod operation;
 mod resource_type;
 mod search_param;

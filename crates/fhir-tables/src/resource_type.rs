@@ -1,7 +1,10 @@
 //! The concrete resource types.
 
+use std::sync::LazyLock;
+
 use crate::TypeId;
 use crate::generated::resources::RESOURCES;
+use crate::names::Names;
 
 /// A concrete resource type, numbered in alphabetical order from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,10 +33,9 @@ impl ResourceType {
 
     /// The resource type with exactly this name; `None` for abstract types and all else.
     pub fn from_name(name: &str) -> Option<ResourceType> {
-        RESOURCES
-            .binary_search_by(|row| row.name.cmp(name))
-            .ok()
-            .map(|resource_idx| ResourceType(resource_idx as u8))
+        static NAMES: LazyLock<Names> =
+            LazyLock::new(|| Names::of(RESOURCES.iter().map(|row| row.name)));
+        NAMES.find(name, |idx| RESOURCES[idx].name).map(|idx| ResourceType(idx as u8))
     }
 
     #[inline]

@@ -33,6 +33,13 @@ fn is_type_name(text: &str) -> bool {
 
 impl<'a> Reference<'a> {
     pub fn parse(text: &'a str) -> Reference<'a> {
+        // Nearly all look like this, and no other form does.
+        if let Some((ty, id)) = text.split_once('/')
+            && is_type_name(ty)
+            && is_id(id)
+        {
+            return Reference::Relative { ty, id, version: None };
+        }
         if let Some(id) = text.strip_prefix('#') {
             return Reference::Contained(id);
         }

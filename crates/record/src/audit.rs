@@ -131,7 +131,7 @@ pub(crate) fn subject(request: &Request) -> (char, String) {
         Request::Delete { rt, id, .. } => ('D', format!("{rt}/{id}")),
         Request::ConditionalDelete { rt, query } => ('D', format!("{rt}?{query}")),
         Request::Bundle { .. } => ('E', "Bundle".to_owned()),
-        Request::Import { .. } => ('E', "import".to_owned()),
+        Request::Import { .. } | Request::Load { .. } => ('E', "import".to_owned()),
     }
 }
 

@@ -136,21 +136,24 @@ impl Error {
     /// The same error seen from the Bundle that holds the entry: `Bundle.entry[3]` goes before
     /// every expression.
     pub(crate) fn within_entry(mut self, entry_idx: usize) -> Error {
-        for issue in &mut self.issues {
-            let inner = std::mem::take(&mut issue.expression);
-            issue.expression = if inner.is_empty() {
-                format!("Bundle.entry[{entry_idx}]")
-            } else if inner.starts_with("Bundle.entry[") {
-                inner
-            } else {
-                match inner.split_once('.') {
-                    Some((_, tail)) => format!("Bundle.entry[{entry_idx}].resource.{tail}"),
-                    None => format!("Bundle.entry[{entry_idx}].resource"),
-                }
-            };
-        }
+        self.issues.iter_mut().for_each(|issue| place_in_entry(issue, entry_idx));
         self
     }
+}
+
+/// Says of an issue in which entry of a Bundle its element stands.
+pub(crate) fn place_in_entry(issue: &mut Issue, entry_idx: usize) {
+    let inner = std::mem::take(&mut issue.expression);
+    issue.expression = if inner.is_empty() {
+        format!("Bundle.entry[{entry_idx}]")
+    } else if inner.starts_with("Bundle.entry[") {
+        inner
+    } else {
+        match inner.split_once('.') {
+            Some((_, tail)) => format!("Bundle.entry[{entry_idx}].resource.{tail}"),
+            None => format!("Bundle.entry[{entry_idx}].resource"),
+        }
+    };
 }
 
 impl std::fmt::Display for Error {

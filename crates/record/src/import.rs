@@ -8,7 +8,8 @@
 //! | Bundle history | the versions themselves, oldest first, with their numbers and times; those that are here already are left alone. Without `request` a version is an update of what is here, or else a create |
 //! | any other resource | an update, or a create where there is no id |
 //!
-//! The answer is a response Bundle with one entry per entry, also for a single resource.
+//! The answer is a response Bundle with one entry per entry, also for a single resource. Resources
+//! that come without a Bundle ([`load`]) are answered without one: they are many.
 
 use std::collections::HashSet;
 
@@ -18,7 +19,7 @@ use fhir_tables::ResourceType;
 
 use crate::bundle::{IMPORT_ENTRIES_MAX, answer, batch, entries, transaction};
 use crate::ctx::Ctx;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, place_in_entry};
 use crate::prepare::resource_type_of;
 use crate::record::{Outcome, Record};
 use crate::request::{ImportOptions, Response, Return};
@@ -73,6 +74,35 @@ pub(crate) fn import(
         }
     };
     let response = answer("batch-response", ctx, &responses);
+    Ok(Outcome { response, is_audited: true, ..Outcome::default() })
+}
+
+/// Stores resources that stand for themselves, in one commit for all or none.
+pub(crate) fn load(
+    record: &Record,
+    ctx: &Ctx,
+    resources: &[Doc],
+    options: ImportOptions,
+) -> Result<Outcome> {
+    if resources.len() > IMPORT_ENTRIES_MAX {
+        let text = format!("at most {IMPORT_ENTRIES_MAX} resources are loaded together");
+        return Err(Error::new(Kind::TooMany, text));
+    }
+    let integrity = if options.allow_dangling { Integrity::Tell } else { Integrity::Enforce };
+    let mode = Mode { integrity, ret: Return::Minimal, in_bundle: true, with: options.with };
+    let ops = resources
+        .iter()
+        .enumerate()
+        .map(|(idx, doc)| keep(idx, None, doc.root()).map_err(|e| e.within_entry(idx)))
+        .collect::<Result<Vec<Op<'_>>>>()?;
+    let mut issues = Vec::new();
+    for (idx, response) in write(record, ctx, &ops, &mode)?.into_iter().enumerate() {
+        issues.extend(response.issues.into_iter().map(|mut issue| {
+            place_in_entry(&mut issue, idx);
+            issue
+        }));
+    }
+    let response = Response { issues, ..Response::status(200) };
     Ok(Outcome { response, is_audited: true, ..Outcome::default() })
 }
 

@@ -56,6 +56,9 @@ pub struct Prepared {
     pub meta_at: usize,
     /// Local references, each target once.
     pub links: Vec<Link>,
+    /// Type, id and meta stood first and no link was changed: what was received says the same as
+    /// `text`, in the same order, but for id, version and time.
+    pub is_as_received: bool,
 }
 
 /// Types that decide what a string means.
@@ -157,9 +160,13 @@ pub fn prepare(
         contained,
         entry_base,
         links,
+        changed: false,
     };
     let meta_at = writer.root(rt, id, node)?;
-    Ok(Prepared { text: writer.out, meta_at, links: writer.found })
+    let place = |name: &str| ["resourceType", "id", "meta"].iter().position(|n| *n == name);
+    let in_order = node.members().is_sorted_by_key(|(name, _)| place(name).unwrap_or(3));
+    let is_as_received = in_order && !writer.changed;
+    Ok(Prepared { text: writer.out, meta_at, links: writer.found, is_as_received })
 }
 
 struct Writer<'w, 'l, 'n> {
@@ -171,6 +178,8 @@ struct Writer<'w, 'l, 'n> {
     contained: Vec<String>,
     entry_base: Option<&'w str>,
     links: &'w mut Links<'l>,
+    /// A link was written other than it was received.
+    changed: bool,
 }
 
 impl<'n> Writer<'_, '_, 'n> {
@@ -282,6 +291,7 @@ impl<'n> Writer<'_, '_, 'n> {
                 if element_ty.is_some_and(|ty| known.links.contains(&ty))
                     && let Some(text) = self.linked(value)
                 {
+                    self.changed = true;
                     write_string(&text, &mut self.out);
                     return Ok(());
                 }
@@ -331,6 +341,7 @@ impl<'n> Writer<'_, '_, 'n> {
             rest = &rest[start + len..];
         }
         out.push_str(rest);
+        self.changed |= out != text;
         write_string(&out, &mut self.out);
         Ok(())
     }
@@ -341,7 +352,7 @@ impl<'n> Writer<'_, '_, 'n> {
         if !full_urls.is_empty()
             && let Some((rt, id)) = full_urls.get(text.as_ref())
         {
-            self.local(*rt, id, None);
+            self.local(*rt, id, None, value);
             return Ok(());
         }
         match Reference::parse(&text) {
@@ -356,30 +367,31 @@ impl<'n> Writer<'_, '_, 'n> {
                 let rt = self.type_named(ty)?;
                 let expression = self.expression();
                 let (rt, id) = (self.links.select)(&expression, rt, query)?;
-                self.local(rt, &id, None);
+                self.local(rt, &id, None, value);
             }
             Reference::Relative { ty, id, version } => {
                 if let Some(base) = self.entry_base
                     && !full_urls.is_empty()
                     && let Some((rt, id)) = full_urls.get(&format!("{base}/{ty}/{id}"))
                 {
-                    self.local(*rt, id, None);
+                    self.local(*rt, id, None, value);
                     return Ok(());
                 }
                 let rt = self.type_named(ty)?;
-                self.local(rt, id, version);
+                self.local(rt, id, version, value);
             }
             Reference::Absolute { base, ty, id, version } if base == self.links.base_url => {
                 let rt = self.type_named(ty)?;
-                self.local(rt, id, version);
+                self.local(rt, id, version, value);
             }
             _ => self.out.push_str(value.raw()),
         }
         Ok(())
     }
 
-    /// Writes `Type/id[/_history/version]` and remembers the target.
-    fn local(&mut self, rt: ResourceType, id: &str, version: Option<&str>) {
+    /// Writes `Type/id[/_history/version]` in place of `received` and remembers the target.
+    fn local(&mut self, rt: ResourceType, id: &str, version: Option<&str>, received: Node<'_>) {
+        let start = self.out.len();
         self.out.push('"');
         self.out.push_str(rt.name());
         self.out.push('/');
@@ -389,6 +401,7 @@ impl<'n> Writer<'_, '_, 'n> {
             self.out.push_str(version);
         }
         self.out.push('"');
+        self.changed |= self.out[start..] != *received.raw();
         if self.is_new_target(rt, id) {
             let expression = self.expression();
             self.found.push(Link { rt, id: id.to_owned(), expression });

@@ -235,6 +235,12 @@ impl Record {
                 }
                 crate::import::import(self, ctx, &body, options)
             }
+            Request::Load { resources, options } => {
+                if ctx.actor != Actor::System {
+                    return Err(Error::new(Kind::Forbidden, "only the import command imports"));
+                }
+                crate::import::load(self, ctx, &resources, options)
+            }
             other => self.change(ctx, other),
         }
     }
@@ -277,7 +283,8 @@ impl Record {
             | Request::Operation { .. }
             | Request::History { .. }
             | Request::Bundle { .. }
-            | Request::Import { .. } => Err(Error::new(Kind::Internal, "a read is no change")),
+            | Request::Import { .. }
+            | Request::Load { .. } => Err(Error::new(Kind::Internal, "a read is no change")),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Source: FHIR R4 http.html. A [`Request`] is an R4 interaction after its text was understood;
 //! `route` makes one from method, path, headers and body.
 
+use std::sync::Arc;
+
 use fhir::issue::Issue;
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
@@ -218,9 +220,16 @@ pub enum Request {
         body: Doc,
         options: ImportOptions,
     },
+    /// As [`Request::Import`] for resources that do not stand in a Bundle, in one commit for all or
+    /// none. The answer has no body: its remarks are those on all of them, each placed at
+    /// `Bundle.entry[place]`, as errors are.
+    Load {
+        resources: Arc<Vec<Doc>>,
+        options: ImportOptions,
+    },
 }
 
-/// How [`Request::Import`] treats what it loads.
+/// How [`Request::Import`] and [`Request::Load`] treat what they load.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ImportOptions {
     /// Store a reference to a resource that is not here, and say so in a warning.

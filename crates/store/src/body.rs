@@ -16,8 +16,12 @@ use crate::error::{Error, Result};
 const LEVEL: i32 = 3;
 /// Bytes of a trained dictionary.
 const DICTIONARY_BYTES: usize = 48 * 1024;
-/// Bodies that are looked at for a dictionary.
+/// Bodies that are looked at for a dictionary, at most.
 pub const SAMPLES: usize = 600;
+/// Bytes that are enough for a dictionary when there are [`SAMPLES_MIN`] bodies: training takes as
+/// long as there are bytes.
+const SAMPLES_BYTES: usize = 20 * DICTIONARY_BYTES;
+const SAMPLES_MIN: usize = 200;
 /// Set in the number of a dictionary when long strings of the body stand apart ([`crate::blob`]).
 pub const IS_CUT: u32 = 1 << 30;
 /// Longest part of a body that goes into training.
@@ -106,11 +110,26 @@ impl Reader {
     }
 }
 
-/// Compresses and gathers samples. Belongs to the writer.
+/// A dictionary to compress with. Never freed, as those of [`Dictionaries`].
+#[derive(Clone, Copy)]
+pub struct Prepared {
+    number: u32,
+    dictionary: &'static EncoderDictionary<'static>,
+}
+
+impl Prepared {
+    pub fn new(number: u32, bytes: &[u8]) -> Prepared {
+        let dictionary = Box::leak(Box::new(EncoderDictionary::copy(bytes, LEVEL)));
+        Prepared { number, dictionary }
+    }
+}
+
+/// Compresses and gathers samples. Used by one thread at a time.
 pub struct Writer {
     plain: Compressor<'static>,
     by_type: HashMap<ResourceType, (u32, Compressor<'static>)>,
-    samples: HashMap<ResourceType, Vec<Vec<u8>>>,
+    /// By type, with their bytes.
+    samples: HashMap<ResourceType, (Vec<Vec<u8>>, usize)>,
 }
 
 /// Bodies of one type that are enough for a dictionary.
@@ -136,13 +155,16 @@ impl Writer {
     }
 
     /// From now on bodies of `rt` are compressed with this dictionary.
-    pub fn set(&mut self, rt: ResourceType, number: u32, bytes: &[u8]) -> Result<()> {
-        let dictionary: &'static _ =
-            Box::leak(Box::new(EncoderDictionary::<'static>::copy(bytes, LEVEL)));
-        let compressor = Compressor::with_prepared_dictionary(dictionary)?;
-        self.by_type.insert(rt, (number, compressor));
+    pub fn set(&mut self, rt: ResourceType, with: Prepared) -> Result<()> {
+        let compressor = Compressor::with_prepared_dictionary(with.dictionary)?;
+        self.by_type.insert(rt, (with.number, compressor));
         self.samples.remove(&rt);
         Ok(())
+    }
+
+    /// Whether bodies of `rt` are compressed with a dictionary.
+    pub fn knows(&self, rt: ResourceType) -> bool {
+        self.by_type.contains_key(&rt)
     }
 
     /// Number of the dictionary used and the compressed bytes.
@@ -155,14 +177,19 @@ impl Writer {
 
     /// Keeps a body as sample of its type; the samples when they are enough.
     pub fn sample(&mut self, rt: ResourceType, body: &[u8]) -> Option<Samples> {
-        if self.by_type.contains_key(&rt) {
+        if self.knows(rt) {
             return None;
         }
-        let samples = self.samples.entry(rt).or_default();
-        if samples.len() >= SAMPLES {
+        let (bodies, n_bytes) = self.samples.entry(rt).or_default();
+        let enough = |bodies: &[Vec<u8>], n_bytes: usize| {
+            bodies.len() >= SAMPLES || bodies.len() >= SAMPLES_MIN && n_bytes >= SAMPLES_BYTES
+        };
+        if enough(bodies, *n_bytes) {
             return None;
         }
-        samples.push(body[..body.len().min(SAMPLE_MAX_BYTES)].to_vec());
-        (samples.len() == SAMPLES).then(|| Samples { rt, bodies: std::mem::take(samples) })
+        bodies.push(body[..body.len().min(SAMPLE_MAX_BYTES)].to_vec());
+        *n_bytes += body.len().min(SAMPLE_MAX_BYTES);
+        // They stay until there is a dictionary; when training fails there will be none.
+        enough(bodies, *n_bytes).then(|| Samples { rt, bodies: bodies.clone() })
     }
 }

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::key::{self, Keys};
 use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
 use crate::posting;
+use crate::run::Builder;
 use crate::store::Shared;
 use crate::types::{ChangeKind, Rid};
 use crate::view::left_out_of_body;
@@ -63,28 +64,29 @@ impl Flusher {
         let mut last_deletion = 0;
         let mut firsts = Firsts::default();
         let mut bodies = body::Reader::new(shared.dictionaries.clone());
+        let mut gathered = Gathered::new(&active);
         connection.log(flushed, |row| {
             if row.prev > 0 {
                 deaths.push((row.rid, row.prev));
             }
             if row.kind == ChangeKind::Delete {
                 last_deletion = row.rid;
-                active.add(row.rid, Keys::of_deletion(row.rt).iter());
+                gathered.add(row.rid, &Keys::of_deletion(row.rt));
                 return Ok(());
             }
             let mut values = shared.unpack(row.packed)?;
             values.extend(left_out(&row, || {
                 connection.body(row.kind, row.dictionary, row.size, row.body, &mut bodies)
             })?);
-            let keys = Keys::of(row.rt, &values, &mut |text| shared.systems.number(text));
-            active.add(row.rid, keys.iter());
+            let mut keys = Keys::of(row.rt, &values, &mut |text| shared.systems.number(text));
             let (numbers, open) = firsts.numbers(connection, row.rid, row.rt, row.id, &values)?;
             active.add_numbers(row.rid, &numbers);
-            active.add(row.rid, open.iter().map(|key| &key[..]));
             let updated = key::updated(row.rt, row.at_ms);
-            active.add(row.rid, updated.iter().map(|key| &key[..]));
+            open.iter().chain(&updated).for_each(|key| keys.push(key));
+            gathered.add(row.rid, &keys);
             Ok(())
         })?;
+        gathered.finish();
         let at = next - 1;
         let dirty = deaths.iter().map(|(_, victim)| victim >> 16).collect();
         shared.set_generations(|list| *list = vec![active.clone()]);
@@ -126,8 +128,9 @@ impl Flusher {
         let share = frozen.n_keys * n_puts as usize * 2 / GENERATION_MAX_VERSIONS as usize;
         let n = share.max(idle_keys).max(STEP_KEYS_MIN);
         let batch = frozen.generation.next(frozen.done.as_deref(), n);
+        let mut rows = connection.posting_writer()?;
         for (key, rids) in &batch {
-            write_list(connection, key, rids)?;
+            write_list(&mut rows, key, rids)?;
         }
         if batch.len() == n {
             frozen.step = Some(batch.into_iter().next_back().map(|(key, _)| key));
@@ -166,7 +169,7 @@ impl Flusher {
         }
         // Only now: what died in this very commit is not in the chunks just written.
         self.note_deaths(shared);
-        if self.frozen.is_none() && next - self.active_from >= GENERATION_MAX_VERSIONS {
+        if self.frozen.is_none() && self.active.is_full(next - self.active_from) {
             self.freeze_all(shared, next);
         }
     }
@@ -197,6 +200,42 @@ impl Flusher {
             step: None,
         });
         self.active_from = next;
+    }
+}
+
+/// Versions that follow each other, put into a generation as runs.
+struct Gathered<'g> {
+    generation: &'g Generation,
+    builder: Builder,
+    /// The first version in the builder.
+    base: Rid,
+    n: u32,
+}
+
+impl Gathered<'_> {
+    /// Versions of one run.
+    const RUN_VERSIONS: u32 = 4_096;
+
+    fn new(generation: &Generation) -> Gathered<'_> {
+        Gathered { generation, builder: Builder::default(), base: 0, n: 0 }
+    }
+
+    fn add(&mut self, rid: Rid, keys: &Keys) {
+        if self.n == 0 {
+            self.base = rid;
+        }
+        self.builder.add(rid - self.base, keys.iter());
+        self.n += 1;
+        if self.n == Gathered::RUN_VERSIONS {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.n > 0 {
+            self.generation.add_run(self.base, Arc::new(self.builder.finish()));
+            self.n = 0;
+        }
     }
 }
 
@@ -305,25 +344,28 @@ impl Firsts {
 
 /// Adds versions to the list of a key. Those that are there already are left out: after a crash
 /// some keys are written a second time.
-fn write_list(connection: &sqlite::Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
-    let Some((first, bytes)) = connection.last_posting(key)? else {
+fn write_list(rows: &mut sqlite::PostingWriter<'_>, key: &[u8], rids: &[Rid]) -> Result<()> {
+    let Some((first, bytes)) = rows.last(key)? else {
         for (first, bytes) in posting::encode(rids) {
-            connection.put_posting(key, first, &bytes)?;
+            rows.put(key, first, &bytes)?;
         }
         return Ok(());
     };
-    let mut rows = longer(first, &bytes, rids)?.into_iter();
-    if let Some((first, bytes)) = rows.next() {
-        connection.replace_posting(key, first, &bytes)?;
+    let mut own = longer(first, &bytes, rids)?.into_iter();
+    if let Some((first, bytes)) = own.next() {
+        rows.replace(key, first, &bytes)?;
     }
-    for (first, bytes) in rows {
-        connection.put_posting(key, first, &bytes)?;
+    for (first, bytes) in own {
+        rows.put(key, first, &bytes)?;
     }
     Ok(())
 }
 
 /// Rows in place of the last one of a key, with more versions. None when it holds them all.
 pub fn longer(first: Rid, bytes: &[u8], rids: &[Rid]) -> Result<Vec<posting::Row>> {
+    if let Some(bytes) = posting::append(first, bytes, rids) {
+        return Ok(vec![(first, bytes)]);
+    }
     let mut bitmap = RoaringBitmap::new();
     posting::decode(first, bytes, &mut bitmap)?;
     let highest = bitmap.max().unwrap_or(first);

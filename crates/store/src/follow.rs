@@ -21,7 +21,7 @@ use crate::disk::postgres::{Connection, Head, Place};
 use crate::error::{Error, Kind, Result};
 use crate::flush::{Firsts, dead_chunk, left_out, longer};
 use crate::key::{self, Keys};
-use crate::memory::{GENERATION_MAX_VERSIONS, Generation};
+use crate::memory::Generation;
 use crate::posting;
 use crate::store::Shared;
 use crate::types::{ChangeKind, Rid};
@@ -100,7 +100,7 @@ impl Follow {
 impl State {
     /// Freezes the active generation when it is full; `last` is its last version.
     fn freeze_if_full(&mut self, shared: &Shared, last: Rid) {
-        if (last + 1).saturating_sub(self.active_from) < GENERATION_MAX_VERSIONS {
+        if !self.active.is_full((last + 1).saturating_sub(self.active_from)) {
             return;
         }
         let fresh = Arc::new(Generation::new());
@@ -269,13 +269,12 @@ fn add(
             generation.add(n.rid, Keys::of_deletion(n.rt).iter());
             continue;
         }
-        let keys = Keys::of(n.rt, &n.values, &mut |text| shared.systems.number(text));
-        generation.add(n.rid, keys.iter());
+        let mut keys = Keys::of(n.rt, &n.values, &mut |text| shared.systems.number(text));
         let (numbers, open) = firsts.numbers(database, n.rid, n.rt, &n.id, &n.values)?;
         generation.add_numbers(n.rid, &numbers);
-        generation.add(n.rid, open.iter().map(|key| &key[..]));
         let updated = key::updated(n.rt, n.at_ms);
-        generation.add(n.rid, updated.iter().map(|key| &key[..]));
+        open.iter().chain(&updated).for_each(|key| keys.push(key));
+        generation.add(n.rid, keys.iter());
     }
     Ok(())
 }

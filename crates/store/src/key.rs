@@ -321,7 +321,7 @@ impl Keys {
         keys
     }
 
-    fn push(&mut self, key: &[u8]) {
+    pub fn push(&mut self, key: &[u8]) {
         debug_assert!(key.len() <= usize::from(u8::MAX), "keys are short");
         self.bytes.push(key.len() as u8);
         self.bytes.extend_from_slice(key);

@@ -6,7 +6,7 @@
 //!   current is one bitmap. So the index only grows, the past can be searched, and a page of a
 //!   result stays what it was while others write.
 //! * Posting lists are gathered in memory and written in key order ([`mod@memory`],
-//!   [`mod@flush`]); their source, the packed index values, is in the commit itself.
+//!   [`mod@run`], [`mod@flush`]); their source, the packed index values, is in the commit itself.
 //!
 //! Who may see what is not decided here.
 
@@ -17,8 +17,10 @@ mod body;
 mod column;
 mod contained;
 mod disk;
+mod encode;
 mod error;
 mod flush;
+mod fold;
 mod follow;
 mod key;
 mod keyring;
@@ -31,6 +33,7 @@ mod posting;
 mod rank;
 mod reindex;
 mod relocate;
+mod run;
 mod snapshot;
 mod store;
 mod systems;

@@ -18,6 +18,11 @@ const DELTAS: u8 = 0;
 const BITS: u8 = 1;
 const RUNS: u8 = 2;
 
+/// Lists of at most so many versions fit into a row of deltas: five bytes each.
+const FEW: usize = 128;
+/// Mean distance of versions from which deltas are the shortest form.
+const SPARSE: usize = 64;
+
 /// A row: its first version and its bytes.
 pub type Row = (Rid, Vec<u8>);
 
@@ -26,6 +31,16 @@ pub fn encode(rids: &[Rid]) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut rest = rids;
     while let Some(first) = rest.first() {
+        if rest.len() == 1 {
+            rows.push((*first, vec![DELTAS]));
+            break;
+        }
+        // What is sparse and short: the other forms would take no less.
+        let last = rest[rest.len() - 1];
+        if rest.len() <= FEW && (last - first) as usize >= rest.len() * SPARSE {
+            rows.push((*first, deltas(rest).1));
+            break;
+        }
         let candidates = [deltas(rest), bits(rest), runs(rest)];
         let (n, bytes) = candidates
             .into_iter()
@@ -35,6 +50,34 @@ pub fn encode(rids: &[Rid]) -> Vec<Row> {
         rest = &rest[n..];
     }
     rows
+}
+
+/// A row of deltas with more versions behind its own; those it holds already are left out.
+///
+/// `None` when it is of another form, would become too long, or should be of another form.
+pub fn append(first: Rid, bytes: &[u8], rids: &[Rid]) -> Option<Vec<u8>> {
+    let (&DELTAS, mut rest) = bytes.split_first()? else { return None };
+    let mut n = 1;
+    let mut last = u64::from(first);
+    while !rest.is_empty() {
+        last += varint::read(&mut rest)?;
+        n += 1;
+    }
+    let last = Rid::try_from(last).ok()?;
+    let fresh = &rids[rids.partition_point(|rid| *rid <= last)..];
+    let end = *fresh.last()?;
+    n += fresh.len();
+    if n > FEW || ((end - first) as usize) < n * SPARSE {
+        return None;
+    }
+    let mut out = Vec::with_capacity(bytes.len() + fresh.len() * 3);
+    out.extend_from_slice(bytes);
+    let mut before = last;
+    for rid in fresh {
+        varint::write(u64::from(rid - before), &mut out);
+        before = *rid;
+    }
+    Some(out)
 }
 
 fn deltas(rids: &[Rid]) -> (usize, Vec<u8>) {
@@ -183,6 +226,22 @@ mod tests {
             })
             .collect();
         check(mixed);
+    }
+
+    #[test]
+    fn a_sparse_row_grows_at_its_end() {
+        let few: Vec<Rid> = (1..20).map(|i| i * 1_000).collect();
+        let rows = encode(&few);
+        let [(first, bytes)] = rows.as_slice() else { panic!("one row") };
+        let longer = append(*first, bytes, &[18_000, 19_000, 25_000, 90_000]).expect("fits");
+        let mut bitmap = RoaringBitmap::new();
+        decode(*first, &longer, &mut bitmap).expect("own row");
+        let all: Vec<Rid> = few.iter().copied().chain([25_000, 90_000]).collect();
+        assert_eq!(bitmap.iter().collect::<Vec<_>>(), all);
+        assert_eq!(append(*first, bytes, &few), None, "nothing is new");
+        assert_eq!(append(5, &[DELTAS], &[6, 7, 8]), None, "better as bits");
+        let many: Vec<Rid> = (1..200).map(|i| 100_000 + i * 1_000).collect();
+        assert_eq!(append(*first, bytes, &many), None, "too long");
     }
 
     #[test]

@@ -14,12 +14,15 @@ use search::value::{Indexed, ParamId};
 
 use crate::body::{self, Dictionaries};
 use crate::disk::{Connection, postgres, schema, sqlite};
+use crate::encode::Encoder;
 use crate::error::{CommitError, Error, Kind, Result};
+use crate::fold::Fold;
 use crate::follow::Follow;
 use crate::key::Keys;
 use crate::keyring::DataKey;
 use crate::lists::Lists;
 use crate::memory::Generation;
+use crate::run::{RUN_MIN_PUTS, Run};
 use crate::snapshot::Snapshot;
 use crate::systems::Systems;
 use crate::types::{Check, Committed, Put, PutKind, Rid, WriteSet};
@@ -112,6 +115,8 @@ pub struct Shared {
     pub systems: Systems,
     custom: RwLock<Arc<Registry>>,
     pub dictionaries: Arc<Dictionaries>,
+    /// For the bodies of large sets.
+    pub encoder: Encoder,
     /// Not at work.
     readers: Mutex<Vec<(Connection, body::Reader)>>,
     turns: Arc<Turns>,
@@ -404,6 +409,7 @@ impl Store {
             systems: Systems::default(),
             custom: RwLock::default(),
             dictionaries: Arc::new(Dictionaries::default()),
+            encoder: Encoder::new()?,
             readers: Mutex::new(Vec::new()),
             turns: Arc::default(),
             failed: AtomicBool::new(false),
@@ -482,7 +488,14 @@ impl Store {
         }
         let set = self.prepare(set)?;
         let (reply, answer) = mpsc::sync_channel(1);
-        self.send(Message::Commit(Job { set, reply }))?;
+        let send = |set| self.send(Message::Commit(Job { set, reply }));
+        match set.run {
+            Some(_) => {
+                let shared = &self.inner.shared;
+                shared.encoder.encode_and(set, (shared.clock)(), send)??;
+            }
+            None => send(set)?,
+        }
         answer.recv().unwrap_or_else(|_| Err(self.stopped().into()))
     }
 
@@ -495,49 +508,56 @@ impl Store {
             targets_at = snapshot.at();
             writer::check_targets(&snapshot.view(), &set.checks, &set.puts)?;
         }
-        let own: HashMap<(ResourceType, &str), usize> =
-            set.puts.iter().enumerate().map(|(i, put)| ((put.rt, &*put.id), i)).collect();
-        let mut wanted: Vec<(ResourceType, &str)> = set
-            .puts
-            .iter()
-            .flat_map(|put| writer::references(&put.values).map(|(_, rt, id)| (rt, id)))
-            .filter(|named| !own.contains_key(named))
-            .collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut known: HashMap<(ResourceType, &str), Option<Rid>> = HashMap::new();
-        if !wanted.is_empty() {
-            let reader = shared.take_reader()?;
-            let firsts = reader.connection.first_versions(&wanted);
-            shared.give_back(reader);
-            known.extend(wanted.into_iter().zip(firsts?));
-        }
-        let mut links = Vec::with_capacity(set.puts.len());
-        for put in &set.puts {
-            let mut of_put = Vec::new();
-            for (p, rt, id) in writer::references(&put.values) {
-                if let Some(i) = own.get(&(rt, id)) {
-                    of_put.push((p, Link::InSet(*i)));
-                    continue;
-                }
-                let first = known.get(&(rt, id)).copied().flatten();
-                of_put.push((p, first.map_or(Link::Open, Link::To)));
-            }
-            links.push(of_put);
-        }
+        let links = self.links(&set.puts)?;
         let mut puts = Vec::with_capacity(set.puts.len());
         for (put, links) in set.puts.into_iter().zip(links) {
             puts.push(prepare_put(shared, put, links)?);
         }
+        let run = (puts.len() >= RUN_MIN_PUTS).then(|| {
+            let run = Run::of(puts.iter().map(|put| &put.keys));
+            puts.iter_mut().for_each(|put| put.keys = Keys::default());
+            Arc::new(run)
+        });
         Ok(PreparedSet {
             read_at: set.read_at,
             targets_at,
             checks: set.checks,
             puts,
+            run,
+            guessed_at_ms: i64::MIN,
             items: set.items,
             outbox: set.outbox,
             audit: set.audit,
         })
+    }
+
+    /// Where the references of puts lead.
+    fn links(&self, puts: &[Put]) -> Result<Vec<Vec<(ParamId, Link)>>> {
+        let mut known: HashMap<(ResourceType, &str), Link, Fold> =
+            HashMap::with_capacity_and_hasher(puts.len() * 2, Fold);
+        known.extend(puts.iter().enumerate().map(|(i, put)| ((put.rt, &*put.id), Link::InSet(i))));
+        let mut wanted = Vec::new();
+        for (_, rt, id) in puts.iter().flat_map(|put| writer::references(&put.values)) {
+            known.entry((rt, id)).or_insert_with(|| {
+                wanted.push((rt, id));
+                Link::Open
+            });
+        }
+        if !wanted.is_empty() {
+            // In the order in which they stand on disk.
+            wanted.sort_unstable();
+            let shared = &self.inner.shared;
+            let reader = shared.take_reader()?;
+            let firsts = reader.connection.first_versions(&wanted);
+            shared.give_back(reader);
+            for (named, first) in wanted.into_iter().zip(firsts?) {
+                if let Some(first) = first {
+                    known.insert(named, Link::To(first));
+                }
+            }
+        }
+        let link = |(p, rt, id)| (p, known.get(&(rt, id)).copied().unwrap_or(Link::Open));
+        Ok(puts.iter().map(|put| writer::references(&put.values).map(link).collect()).collect())
     }
 
     /// Queues an audit leaf of something that writes nothing. It is on disk within 100 ms.
@@ -591,7 +611,12 @@ fn prepare_put(shared: &Shared, put: Put, links: Vec<(ParamId, Link)>) -> Result
                 0
             }
         };
-        let keys = Keys::of(put.rt, &values, &mut number);
+        let mut keys = Keys::of(put.rt, &values, &mut number);
+        for (p, link) in &links {
+            if *link == Link::Open {
+                keys.push(&crate::column::open_key(*p));
+            }
+        }
         let packed = search::pack::pack(&values, &mut number);
         if let Some(e) = failure {
             return Err(e);
@@ -608,6 +633,7 @@ fn prepare_put(shared: &Shared, put: Put, links: Vec<(ParamId, Link)>) -> Result
         links,
         packed,
         expect: put.expect,
+        guess: None,
     })
 }
 

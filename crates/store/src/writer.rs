@@ -9,6 +9,7 @@ mod shared;
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -17,16 +18,17 @@ use std::time::{Duration, Instant};
 use fhir_tables::ResourceType;
 use search::custom::is_custom;
 use search::value::{IndexValue, Indexed, NO_PARAM, ParamId};
-use sha2::{Digest, Sha256};
 use stdx::merkle::Frontier;
 
 use crate::blob::{self, Blob};
 use crate::body::{self, Samples};
 use crate::disk::{Connection, Ident, NewVersion};
+use crate::encode::{self, Encoded, Guess};
 use crate::error::{CommitError, Error, Kind, Result};
 use crate::key::Keys;
 use crate::memory::Generation;
 use crate::reindex::{self, Reindex};
+use crate::run::Run;
 use crate::store::Shared;
 use crate::types::{
     ChangeKind, Check, Committed, Expect, ItemOp, OutboxRow, Put, PutKind, PutResult, Rid,
@@ -57,6 +59,8 @@ pub struct PreparedPut {
     pub links: Vec<(ParamId, Link)>,
     pub packed: Vec<u8>,
     pub expect: Expect,
+    /// What its body will be, when it becomes the version that is expected.
+    pub guess: Option<Guess>,
 }
 
 /// Where a reference of a put leads.
@@ -87,6 +91,10 @@ pub struct PreparedSet {
     pub targets_at: Rid,
     pub checks: Vec<Check>,
     pub puts: Vec<PreparedPut>,
+    /// The keys of all puts, when they are many; the puts then have none of their own.
+    pub run: Option<Arc<Run>>,
+    /// `lastUpdated` in the guesses of the puts.
+    pub guessed_at_ms: i64,
     pub items: Vec<ItemOp>,
     pub outbox: Vec<OutboxRow>,
     pub audit: Vec<Vec<u8>>,
@@ -173,7 +181,9 @@ impl Writer {
         connection.dictionaries(|number, rt, bytes| {
             shared.dictionaries.add(number, bytes);
             last_dictionary = number;
-            bodies.set(rt, number, bytes)
+            let prepared = body::Prepared::new(number, bytes);
+            shared.encoder.set(rt, prepared)?;
+            bodies.set(rt, prepared)
         })?;
         let (engine, last, last_at_ms, audit) = match &connection {
             Connection::Sqlite(_) => {
@@ -381,10 +391,17 @@ impl Writer {
             Connection::Sqlite(_) => self.add_local_dictionary(rt, bytes),
             Connection::Postgres(database) => {
                 let (number, bytes) = database.keep_dictionary(rt, bytes)?;
-                self.shared.dictionaries.add(number, &bytes);
-                self.bodies.set(rt, number, &bytes)
+                self.use_dictionary(number, rt, &bytes)
             }
         }
+    }
+
+    /// From now on bodies of `rt` are compressed with this dictionary, which is on disk.
+    fn use_dictionary(&mut self, number: u32, rt: ResourceType, bytes: &[u8]) -> Result<()> {
+        self.shared.dictionaries.add(number, bytes);
+        let prepared = body::Prepared::new(number, bytes);
+        self.shared.encoder.set(rt, prepared)?;
+        self.bodies.set(rt, prepared)
     }
 
     /// One transaction: the sets, waiting audit leaves, and, where this process alone writes, a
@@ -430,18 +447,22 @@ impl Writer {
         self.check(set, generation, group)?;
         let idents = self.check_expectations(&set.puts, group)?;
         // From here on nothing may be refused.
-        self.last_at_ms = self.last_at_ms.max((self.shared.clock)());
+        if set.guessed_at_ms < self.last_at_ms {
+            self.last_at_ms = self.last_at_ms.max((self.shared.clock)());
+        } else {
+            self.last_at_ms = set.guessed_at_ms;
+        }
         let at_ms = self.last_at_ms;
+        let guessed = set.guessed_at_ms == at_ms;
         let mut results = Vec::with_capacity(set.puts.len());
         let firsts = self.first_versions(&set.puts, &idents)?;
+        let n_before = group.numbers.len();
         for ((put, before), first) in set.puts.iter().zip(idents).zip(&firsts) {
-            let numbers = numbers_of(put, self.next, *first, &firsts);
-            let result = self.put(put, before, at_ms, group)?;
-            if let Some(generation) = generation {
-                index(generation, put, &result, &numbers);
-            }
-            group.numbers.push(numbers);
-            results.push(result);
+            group.numbers.push(numbers_of(put, self.next, *first, &firsts));
+            results.push(self.put(put, before, (at_ms, guessed), group)?);
+        }
+        if let Some(generation) = generation {
+            index(generation, set, &results, &group.numbers[n_before..]);
         }
         for item in &set.items {
             let value = item.value.as_deref();
@@ -590,7 +611,7 @@ impl Writer {
         &mut self,
         put: &PreparedPut,
         before: Option<Ident>,
-        at_ms: i64,
+        (at_ms, guessed): (i64, bool),
         group: &mut Group,
     ) -> Result<PutResult> {
         let rid = self.next;
@@ -599,22 +620,20 @@ impl Writer {
             .ok_or_else(|| Error::new(Kind::Broken, "no more version numbers"))?;
         let next_vid = before.map_or(1, |b| b.vid + 1);
         let exists = before.is_some_and(|b| b.kind != ChangeKind::Delete);
-        let (vid, last_updated_ms, kind, body) = match put.kind {
-            PutKind::Delete => (next_vid, at_ms, ChangeKind::Delete, Cow::Borrowed("")),
-            PutKind::Restore { vid, last_updated_ms, kind } => {
-                (vid, last_updated_ms, kind, Cow::Borrowed(&*put.text))
-            }
-            PutKind::Write => {
-                let kind = if exists { ChangeKind::Update } else { ChangeKind::Create };
-                let body = with_meta(&put.text, put.meta_at, next_vid, at_ms);
-                (next_vid, at_ms, kind, Cow::Owned(body))
+        let (vid, last_updated_ms, kind) = match put.kind {
+            PutKind::Delete => (next_vid, at_ms, ChangeKind::Delete),
+            PutKind::Restore { vid, last_updated_ms, kind } => (vid, last_updated_ms, kind),
+            PutKind::Write if exists => (next_vid, at_ms, ChangeKind::Update),
+            PutKind::Write => (next_vid, at_ms, ChangeKind::Create),
+        };
+        let own;
+        let body = match &put.guess {
+            Some(guess) if guessed && guess.vid == vid => &guess.body,
+            _ => {
+                own = self.encode(put, vid, at_ms)?;
+                &own
             }
         };
-        let (dictionary, size, stored) = match kind {
-            ChangeKind::Delete => (0, 0, Vec::new()),
-            _ => self.store_body(put.rt, &body)?,
-        };
-        let hash: [u8; 32] = Sha256::digest(body.as_bytes()).into();
         let prev = before.filter(|_| exists).map_or(0, |b| b.rid);
         self.connection.put_version(&NewVersion {
             rid,
@@ -624,17 +643,13 @@ impl Writer {
             at_ms: last_updated_ms,
             kind,
             prev,
-            dictionary,
-            size,
-            hash: &hash[..HASH_BYTES],
+            dictionary: body.dictionary,
+            size: body.size,
+            hash: &body.hash,
             packed: &put.packed,
-            body: &stored,
+            body: &body.stored,
         })?;
-        if kind != ChangeKind::Delete {
-            if let Some(samples) = self.bodies.sample(put.rt, body.as_bytes()) {
-                self.train(samples)?;
-            }
-        } else {
+        if kind == ChangeKind::Delete {
             group.last_deletion = rid;
         }
         if prev > 0 {
@@ -648,17 +663,32 @@ impl Writer {
         Ok(PutResult { rid, vid, last_updated_ms, kind })
     }
 
-    /// Dictionary, size and bytes of a body as it goes to disk, long strings apart.
-    fn store_body(&mut self, rt: ResourceType, body: &str) -> Result<(u32, usize, Vec<u8>)> {
-        let Some((left, blobs)) = blob::cut(body)? else {
-            let (dictionary, stored) = self.bodies.write(rt, body.as_bytes())?;
-            return Ok((dictionary, body.len(), stored));
+    /// The body of a put as it goes to disk, long strings apart.
+    fn encode(&mut self, put: &PreparedPut, vid: u32, at_ms: i64) -> Result<Encoded> {
+        let body = match put.kind {
+            PutKind::Delete => Cow::Borrowed(""),
+            PutKind::Restore { .. } => Cow::Borrowed(&*put.text),
+            PutKind::Write => {
+                let time = fhir::date::format_instant(at_ms);
+                Cow::Owned(encode::with_meta(&put.text, put.meta_at, vid, &time))
+            }
+        };
+        let hash = encode::hash(&body);
+        if put.deletes() {
+            return Ok(Encoded { dictionary: 0, size: 0, stored: Vec::new(), hash });
+        }
+        if let Some(samples) = self.bodies.sample(put.rt, body.as_bytes()) {
+            self.train(samples)?;
+        }
+        let Some((left, blobs)) = blob::cut(&body)? else {
+            let (dictionary, stored) = self.bodies.write(put.rt, body.as_bytes())?;
+            return Ok(Encoded { dictionary, size: body.len(), stored, hash });
         };
         for blob in blobs {
             blob.write(&self.connection)?;
         }
-        let (dictionary, stored) = self.bodies.write(rt, &left)?;
-        Ok((dictionary | body::IS_CUT, left.len(), stored))
+        let (dictionary, stored) = self.bodies.write(put.rt, &left)?;
+        Ok(Encoded { dictionary: dictionary | body::IS_CUT, size: left.len(), stored, hash })
     }
 
     /// Trains a dictionary beside the writer.
@@ -682,24 +712,35 @@ impl Writer {
     }
 }
 
-/// Adds a version to the lists and columns in memory.
+/// Adds the versions of a set to the lists and columns in memory.
 fn index(
     generation: &Generation,
-    put: &PreparedPut,
-    written: &PutResult,
-    numbers: &[(ParamId, Rid)],
+    set: &PreparedSet,
+    written: &[PutResult],
+    numbers: &[Vec<(ParamId, Rid)>],
 ) {
-    let rid = written.rid;
-    generation.add_numbers(rid, numbers);
-    generation.add(rid, put.keys.iter());
-    for (p, link) in &put.links {
-        if *link == Link::Open {
-            generation.add(rid, std::iter::once(&crate::column::open_key(*p)[..]));
+    for (result, numbers) in written.iter().zip(numbers) {
+        generation.add_numbers(result.rid, numbers);
+    }
+    match (&set.run, written.first()) {
+        (Some(run), Some(first)) => generation.add_run(first.rid, run.clone()),
+        _ => {
+            for (put, result) in set.puts.iter().zip(written) {
+                generation.add(result.rid, put.keys.iter());
+            }
         }
     }
-    if written.kind != ChangeKind::Delete {
-        let updated = crate::key::updated(put.rt, written.last_updated_ms);
-        generation.add(rid, updated.iter().map(|key| &key[..]));
+    let mut updated: HashMap<_, Vec<Rid>> = HashMap::new();
+    for (put, result) in set.puts.iter().zip(written) {
+        if result.kind != ChangeKind::Delete {
+            let day = crate::key::day(result.last_updated_ms);
+            updated.entry((put.rt, day)).or_default().push(result.rid);
+        }
+    }
+    for ((rt, day), rids) in updated {
+        for key in crate::key::updated(rt, crate::key::day_start(day)) {
+            generation.add_all(&key, &rids);
+        }
     }
 }
 
@@ -718,13 +759,6 @@ fn numbers_of(put: &PreparedPut, rid: Rid, first: Rid, firsts: &[Rid]) -> Vec<(P
         numbers.push((crate::column::FIRST, first));
     }
     numbers
-}
-
-/// The body with version and time put in.
-fn with_meta(text: &str, at: usize, vid: u32, at_ms: i64) -> String {
-    let (head, tail) = text.split_at(at);
-    let time = fhir::date::format_instant(at_ms);
-    format!("{head}\"versionId\":\"{vid}\",\"lastUpdated\":\"{time}\"{tail}")
 }
 
 /// Something that a set writes to.
@@ -776,7 +810,7 @@ pub fn check_targets(
     checks: &[Check],
     puts: &[impl Target],
 ) -> std::result::Result<(), CommitError> {
-    let mut written = std::collections::HashMap::with_capacity(puts.len());
+    let mut written = HashMap::with_capacity(puts.len());
     for put in puts {
         written.insert((put.rt(), put.id()), put.deletes());
     }

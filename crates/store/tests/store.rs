@@ -448,7 +448,9 @@ fn the_index_answers_as_the_matcher_while_it_moves_to_disk(home: &Home) {
         );
     }
     for round in 0..450 {
-        let puts = (0..100)
+        // Small sets and such as the store gathers by themselves.
+        let n_puts = if round % 3 == 0 { 200 } else { 100 };
+        let puts = (0..n_puts)
             .map(|i| {
                 // One in four writes over an older one.
                 let n = if random(4) == 0 { random(round * 100 + 1) } else { round * 100 + i };

@@ -285,6 +285,54 @@ fn imports_say_what_they_refused_and_do_nothing_twice() {
 }
 
 #[test]
+fn lines_that_cannot_be_stored_together_are_stored_apart_and_in_order() {
+    let practice = Practice::new();
+    let data = practice.data();
+    let file = practice.folder.path("many.ndjson");
+    let mut lines = String::new();
+    for n in 0..2_500 {
+        lines.push_str(&match n {
+            // A code that is not one; a resource that stands thrice in a commit.
+            7 | 999 | 1_300 => {
+                format!("{{\"resourceType\":\"Patient\",\"id\":\"p{n}\",\"gender\":\"x\"}}\n")
+            }
+            20 | 30 | 940 => {
+                format!(
+                    "{{\"resourceType\":\"Basic\",\"id\":\"b\",\"code\":{{\"text\":\"{n}\"}}}}\n"
+                )
+            }
+            _ => format!("{{\"resourceType\":\"Patient\",\"id\":\"p{n}\"}}\n"),
+        });
+    }
+    std::fs::write(&file, lines).expect("writes");
+    let file = file.display().to_string();
+    for times in ["first", "again"] {
+        let said = practice.run(&["import", "--data", &data, "--json", &file]);
+        assert_eq!(said.code, 1, "{}", said.err);
+        let report = Doc::parse(said.out).expect("JSON");
+        let number = |name| report.root().get(name).map(|n| n.raw().to_owned());
+        let counts = ["read", "stored", "rejected"].map(number);
+        assert_eq!(counts, ["2500", "2497", "3"].map(|n| Some(n.to_owned())), "{times}");
+        let mut lines: Vec<String> = report
+            .root()
+            .list("rejects")
+            .filter_map(|reject| reject.get("index").map(|n| n.raw().to_owned()))
+            .collect();
+        lines.sort();
+        assert_eq!(lines, ["1300", "7", "999"]);
+        let said = practice.run(&["verify", "--data", &data, "--json"]);
+        let verified = Doc::parse(said.out).expect("JSON");
+        let number = |name| verified.root().get(name).map(|n| n.raw().to_owned());
+        assert_eq!(number("versions").as_deref(), Some("2497"), "nothing twice: {times}");
+        assert_eq!(number("resources").as_deref(), Some("2495"));
+    }
+    let out = practice.text("out");
+    assert_eq!(practice.run(&["export", "--data", &data, "--out", &out]).code, 0);
+    let basic = std::fs::read_to_string(practice.folder.path("out/Basic.ndjson")).expect("a file");
+    assert!(basic.contains("\"text\":\"940\"") && basic.contains("\"versionId\":\"3\""), "{basic}");
+}
+
+#[test]
 fn an_import_that_was_killed_goes_on_without_loss_or_duplicates() {
     let practice = Practice::new();
     let data = practice.data();

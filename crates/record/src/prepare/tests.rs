@@ -137,3 +137,25 @@ fn each_target_of_many_is_gathered_once() {
     assert_eq!(links.len(), 40);
     assert_eq!(links[39].expression, "Provenance.target[39].reference");
 }
+
+#[test]
+fn what_needs_no_change_is_known() {
+    let as_received = |body: &str| run(body, None, &[]).expect("prepared").is_as_received;
+    let of = |rest: &str| format!(r#"{{"resourceType":"Observation",{rest}}}"#);
+    for rest in [
+        r#""id":"a","meta":{"versionId":"9","profile":["http://p"]},"status":"final""#,
+        r#""meta":{"lastUpdated":"2020-01-01T00:00:00Z"},"status" : "final""#,
+        r#""id":"a","subject":{"reference":"Patient/1"},"focus":[{"reference":"urn:uuid:1"}]"#,
+    ] {
+        assert!(as_received(&of(rest)), "{rest}");
+    }
+    for rest in [
+        r#""meta":{"profile":["http://p"]},"id":"a""#,
+        r#""status":"final","id":"a""#,
+        r#""subject":{"reference":"http://h/fhir/Patient/1"}"#,
+        r#""subject":{"reference":"Patient\/1"}"#,
+        r#""subject":{"reference":"Patient?identifier=one"}"#,
+    ] {
+        assert!(!as_received(&of(rest)), "{rest}");
+    }
+}

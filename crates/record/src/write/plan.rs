@@ -436,13 +436,13 @@ impl Planner<'_> {
         if self.mode.integrity == Integrity::Enforce {
             prepare::check_whole(rt, node)?;
         }
-        let Prepared { text, meta_at, links } =
-            self.prepare(rt, id, node, op.full_url.as_deref())?;
+        let prepared = self.prepare(rt, id, node, op.full_url.as_deref())?;
+        let values = self.values(rt, node, &prepared)?;
+        let Prepared { text, meta_at, links, .. } = prepared;
         for link in &links {
             self.check_link(op_idx, op, link)?;
         }
         self.define(rt, id, Some(node))?;
-        let values = self.values(rt, &text, meta_at)?;
         let references = links.into_iter().map(|link| (link.rt, link.id)).collect();
         let kind = PutKind::Write;
         let put = Put { rt, id: id.to_owned(), kind, text, meta_at, values, references, expect };
@@ -477,23 +477,33 @@ impl Planner<'_> {
         prepare::prepare(rt, id, node, full_url, &mut links)
     }
 
-    /// Index values of the text to be stored. The place for version and time is empty here, so it
-    /// is filled for the parser and looks like any other version.
-    fn values(&self, rt: ResourceType, text: &str, meta_at: usize) -> Result<Vec<Indexed>> {
-        let whole = if text[meta_at..].starts_with(',') {
-            let mut whole = String::with_capacity(text.len());
-            whole.push_str(&text[..meta_at]);
-            whole.push_str(&text[meta_at + 1..]);
-            whole
-        } else {
-            text.to_owned()
-        };
+    /// Index values of the text to be stored, which stands for `node`.
+    fn values(
+        &self,
+        rt: ResourceType,
+        node: Node<'_>,
+        prepared: &Prepared,
+    ) -> Result<Vec<Indexed>> {
+        if prepared.is_as_received {
+            return Ok(self.values_of(rt, node));
+        }
+        // The place for version and time is empty here, so it is filled for the parser and looks
+        // like any other version.
+        let Prepared { text, meta_at, .. } = prepared;
+        let mut whole = String::with_capacity(text.len());
+        let (head, tail) = text.split_at(*meta_at);
+        whole.push_str(head);
+        whole.push_str(tail.strip_prefix(',').unwrap_or(tail));
         let doc = Doc::parse(whole)
             .map_err(|e| Error::new(Kind::Internal, "the resource was damaged").caused_by(e))?;
+        Ok(self.values_of(rt, doc.root()))
+    }
+
+    fn values_of(&self, rt: ResourceType, resource: Node<'_>) -> Vec<Indexed> {
         let base_url = self.record.base_url();
-        let mut values = search::index_stored(rt, doc.root(), base_url);
-        self.custom.index(rt, doc.root(), base_url, &mut values);
-        Ok(values)
+        let mut values = search::index_stored(rt, resource, base_url);
+        self.custom.index(rt, resource, base_url, &mut values);
+        values
     }
 
     fn check_link(&mut self, op_idx: usize, op: &Op<'_>, link: &prepare::Link) -> Result<()> {
@@ -534,7 +544,7 @@ impl Planner<'_> {
             Some(node) => {
                 prepare::check(*rt, *node)?;
                 let prepared = self.prepare(*rt, id, *node, None)?;
-                let values = self.values(*rt, &prepared.text, prepared.meta_at)?;
+                let values = self.values(*rt, *node, &prepared)?;
                 for link in &prepared.links {
                     self.check_link(op_idx, op, link)?;
                 }

@@ -2,7 +2,7 @@
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use rusqlite::{OptionalExtension, Row, ToSql, params};
+use rusqlite::{CachedStatement, OptionalExtension, Row, ToSql, params};
 
 use super::{Blobs, ChainRow, Ident, Item, LogRow, NewVersion, Order, Stored};
 use crate::blob;
@@ -761,23 +761,21 @@ impl Connection {
         )
     }
 
-    /// The last posting row of a key.
-    pub fn last_posting(&self, key: &[u8]) -> Result<Option<(Rid, Vec<u8>)>> {
-        let mut statement = self.0.prepare_cached(
-            "SELECT first, rids FROM posting WHERE key = ?1 ORDER BY first DESC LIMIT 1",
-        )?;
-        Ok(statement.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
-    }
-
     pub fn put_posting(&self, key: &[u8], first: Rid, rids: &[u8]) -> Result<()> {
         self.execute("INSERT INTO posting VALUES(?1, ?2, ?3)", params![key, first, rids])
     }
 
-    pub fn replace_posting(&self, key: &[u8], first: Rid, rids: &[u8]) -> Result<()> {
-        self.execute(
-            "UPDATE posting SET rids = ?3 WHERE key = ?1 AND first = ?2",
-            params![key, first, rids],
-        )
+    /// For writing many rows.
+    pub fn posting_writer(&self) -> Result<PostingWriter<'_>> {
+        Ok(PostingWriter {
+            last: self.0.prepare_cached(
+                "SELECT first, rids FROM posting WHERE key = ?1 ORDER BY first DESC LIMIT 1",
+            )?,
+            put: self.0.prepare_cached("INSERT INTO posting VALUES(?1, ?2, ?3)")?,
+            replace: self
+                .0
+                .prepare_cached("UPDATE posting SET rids = ?3 WHERE key = ?1 AND first = ?2")?,
+        })
     }
 
     pub fn drop_posting(&self, key: &[u8], first: Rid) -> Result<()> {
@@ -809,6 +807,31 @@ impl Connection {
             "UPDATE outbox SET due = ?2, attempts = attempts + 1 WHERE seq = ?1",
             params![seq, due_ms],
         )
+    }
+}
+
+/// Posting rows, with statements that stay at hand.
+pub struct PostingWriter<'c> {
+    last: CachedStatement<'c>,
+    put: CachedStatement<'c>,
+    replace: CachedStatement<'c>,
+}
+
+impl PostingWriter<'_> {
+    /// The last row of a key.
+    pub fn last(&mut self, key: &[u8]) -> Result<Option<(Rid, Vec<u8>)>> {
+        Ok(self.last.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+
+    pub fn put(&mut self, key: &[u8], first: Rid, rids: &[u8]) -> Result<()> {
+        self.put.execute(params![key, first, rids])?;
+        Ok(())
+    }
+
+    /// Writes a row in place of the one that begins with the same version.
+    pub fn replace(&mut self, key: &[u8], first: Rid, rids: &[u8]) -> Result<()> {
+        self.replace.execute(params![key, first, rids])?;
+        Ok(())
     }
 }
 

@@ -78,12 +78,11 @@ impl Writer {
     }
 
     pub(super) fn add_local_dictionary(&mut self, rt: ResourceType, bytes: &[u8]) -> Result<()> {
-        let (file, local, shared) = self.local()?;
+        let (file, local, _) = self.local()?;
         let number = local.next_dictionary;
         file.put_dictionary(number, rt, bytes)?;
         local.next_dictionary += 1;
-        shared.dictionaries.add(number, bytes);
-        self.bodies.set(rt, number, bytes)
+        self.use_dictionary(number, rt, bytes)
     }
 
     /// One transaction: the sets, waiting audit leaves, a part of the index to disk.

@@ -333,15 +333,13 @@ impl Writer {
     /// Makes a commit visible here.
     fn publish_shared(&mut self, jobs: &[Job], sent: &Sent) {
         let shared = self.shared.clone();
-        let puts = jobs
-            .iter()
-            .zip(&sent.answers)
-            .filter_map(|(job, answer)| Some((job, answer.as_ref().ok()?)))
-            .flat_map(|(job, done)| job.set.puts.iter().zip(&done.puts))
-            .zip(&sent.group.numbers);
         follow::publish_own(&shared, sent.base, sent.next, |generation| {
-            for ((put, written), numbers) in puts {
-                index(generation, put, written, numbers);
+            let mut numbers = sent.group.numbers.as_slice();
+            for (job, answer) in jobs.iter().zip(&sent.answers) {
+                let Ok(done) = answer else { continue };
+                let (own, rest) = numbers.split_at(done.puts.len());
+                index(generation, &job.set, &done.puts, own);
+                numbers = rest;
             }
             self.publish_at(sent.next - 1, &sent.group);
             sent.group.deaths.iter().map(|(_, victim)| *victim).collect()

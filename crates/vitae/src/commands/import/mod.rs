@@ -31,9 +31,9 @@ use crate::progress::bar;
 /// Threads that check, index and store.
 const WORKERS: usize = 3;
 /// Texts that wait for a worker.
-const QUEUE: usize = 4;
+const QUEUE: usize = 2;
 /// Lines of NDJSON that are stored together.
-const LINES_TOGETHER: usize = 250;
+const LINES_TOGETHER: usize = 1_000;
 /// Bytes of lines that are stored together.
 const LINES_BYTES: usize = 4 << 20;
 

@@ -14,6 +14,10 @@ use crate::failure::{Context, Failure, Result};
 pub const TEXT_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of one line of NDJSON.
 pub const LINE_BYTES_MAX: u64 = 50 << 20;
+/// Bytes of a file that are read at once.
+const READ_BYTES: usize = 256 * 1024;
+/// Room for a line before its length is known, in bytes.
+const LINE_BYTES_USUAL: usize = 2 * 1024;
 /// Window of zstd, as a power of two: what `zstd --long=27` writes.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
@@ -134,7 +138,7 @@ impl Source {
     /// Its content, unpacked.
     pub fn open(&self) -> Result<Box<dyn BufRead>> {
         let what = || format!("{} cannot be read", self.path.display());
-        let file = BufReader::new(File::open(&self.path).context(what)?);
+        let file = BufReader::with_capacity(READ_BYTES, File::open(&self.path).context(what)?);
         Ok(match self.packing {
             Packing::None => Box::new(file),
             Packing::Gzip => Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(file))),
@@ -181,7 +185,7 @@ pub fn read_text(name: &str, reader: &mut dyn BufRead) -> Result<Vec<u8>> {
 /// The next line without its end; `None` behind the last. Errors: longer than
 /// [`LINE_BYTES_MAX`].
 pub fn read_line(name: &str, reader: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
+    let mut line = Vec::with_capacity(LINE_BYTES_USUAL);
     let what = || format!("{name} cannot be read");
     reader.take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line).context(what)?;
     if line.len() as u64 > LINE_BYTES_MAX {

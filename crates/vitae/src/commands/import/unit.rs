@@ -1,5 +1,7 @@
 //! One part of a source: what is stored in one commit, or in a few.
 
+use std::sync::Arc;
+
 use fhir::issue::{Issue, IssueType, Severity};
 use fhir::json::{Doc, Node};
 use record::{Change, Ctx, ImportOptions, Kind, Record, Request};
@@ -62,17 +64,30 @@ impl Unit {
     }
 }
 
+/// What an earlier run stored under `key`.
+fn done_before(record: &Record, key: &[u8]) -> Result<Option<Report>> {
+    let Some(bytes) = record.items().get(PROGRESS, key)? else { return Ok(None) };
+    let stored = String::from_utf8_lossy(&bytes).parse().unwrap_or(0);
+    Ok(Some(Report { read: stored, stored, skipped: 1, ..Report::default() }))
+}
+
+/// The mark that `n` resources are stored under `key`, for the commit that stores them.
+fn options(key: &[u8], n: usize) -> ImportOptions {
+    let value = Some(n.to_string().into_bytes());
+    let done = Change { collection: PROGRESS, key: key.to_vec(), value };
+    ImportOptions { allow_dangling: true, with: vec![done] }
+}
+
 /// Stores a unit unless an earlier run did.
 ///
 /// Errors: the record takes no writes. What is wrong with the data is in the report.
 pub fn store(record: &Record, unit: Unit) -> Result<Report> {
     let key = unit.key();
-    if let Some(bytes) = record.items().get(PROGRESS, &key)? {
-        let stored = String::from_utf8_lossy(&bytes).parse().unwrap_or(0);
-        return Ok(Report { read: stored, stored, skipped: 1, ..Report::default() });
+    if let Some(done) = done_before(record, &key)? {
+        return Ok(done);
     }
     if unit.is_lines {
-        return lines(record, &unit, key);
+        return lines(record, unit, key);
     }
     let Unit { source, mut texts, .. } = unit;
     match parse(texts.pop().unwrap_or_default()) {
@@ -98,48 +113,102 @@ impl Numbering {
     }
 }
 
-/// Lines become one Bundle: a history for our own superseded versions, else a collection.
-fn lines(record: &Record, unit: &Unit, key: Vec<u8>) -> Result<Report> {
+/// Lines of our own exports become one history Bundle; others are loaded as they are.
+fn lines(record: &Record, unit: Unit, key: Vec<u8>) -> Result<Report> {
     let mut report = Report::default();
-    let (mut good, mut numbers) = (Vec::new(), Vec::new());
-    for (idx, text) in unit.texts.iter().enumerate() {
-        let line_idx = unit.first_idx + idx;
+    let (mut good, mut numbers) = (Vec::with_capacity(unit.texts.len()), Vec::new());
+    let Unit { source, first_idx, texts, is_own, .. } = unit;
+    for (idx, text) in texts.into_iter().enumerate() {
+        let line_idx = first_idx + idx;
         if text.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match Doc::parse(text.as_slice()) {
-            Ok(doc) if !unit.is_own && is_whole_bundle(doc.root()) => {
+        match Doc::parse(text) {
+            Ok(doc) if !is_own && is_whole_bundle(doc.root()) => {
                 let mut own = key.clone();
                 own.extend_from_slice(&(idx as u64).to_le_bytes());
-                report.add(once(record, &unit.source, doc, own, &Numbering::Own)?);
+                report.add(once(record, &source, doc, own, &Numbering::Own)?);
             }
             Ok(doc) => {
-                good.push(entry(unit, doc.root()));
+                good.push(doc);
                 numbers.push(line_idx);
             }
             Err(e) => {
                 let issue = Issue::error(IssueType::Structure, "", e.to_string());
-                let source = &unit.source;
-                report.add(Report::all_rejected(source, Some(line_idx), 1, vec![issue]));
+                report.add(Report::all_rejected(&source, Some(line_idx), 1, vec![issue]));
             }
         }
     }
     if good.is_empty() {
         return Ok(report);
     }
-    if unit.is_own {
-        // A history Bundle has the newest first.
-        good.reverse();
-        numbers.reverse();
+    if !is_own {
+        report.add(load(record, &source, good, &numbers, key)?);
+        return Ok(report);
     }
-    let text = bundle(&good, unit.is_own);
-    let doc = Doc::parse(text).map_err(|e| Failure::new(format!("{}: {e}", unit.source)))?;
-    let mut done = import(record, &unit.source, doc, key, &Numbering::Lines(numbers))?;
-    if unit.is_own {
-        // What refers to what comes in the next file.
-        done.warnings = 0;
-    }
+    // A history Bundle has the newest first.
+    numbers.reverse();
+    let entries: Vec<String> = good.iter().rev().map(|doc| entry(&source, doc.root())).collect();
+    let doc = Doc::parse(history(&entries)).map_err(|e| Failure::new(format!("{source}: {e}")))?;
+    let mut done = import(record, &source, doc, key, &Numbering::Lines(numbers))?;
+    // What refers to what comes in the next file.
+    done.warnings = 0;
     report.add(done);
+    Ok(report)
+}
+
+/// Stores resources in one commit; when one of them cannot be stored, those before it, it, and
+/// those behind it, each with progress of their own.
+///
+/// `numbers` are their lines.
+fn load(
+    record: &Record,
+    source: &str,
+    resources: Vec<Doc>,
+    numbers: &[usize],
+    key: Vec<u8>,
+) -> Result<Report> {
+    let mut report = Report::default();
+    // What is to be stored: where it begins, the resources, and whether it is the whole.
+    let mut waiting = vec![(0, resources, true)];
+    while let Some((start, resources, is_whole)) = waiting.pop() {
+        let n = resources.len();
+        let own = match is_whole {
+            true => key.clone(),
+            false => [&key[..], &(start as u64).to_le_bytes(), &(n as u64).to_le_bytes()].concat(),
+        };
+        if !is_whole && let Some(done) = done_before(record, &own)? {
+            report.add(done);
+            continue;
+        }
+        let ctx = Ctx::system("import", record.now_ms());
+        let resources = Arc::new(resources);
+        let request = Request::Load { resources: resources.clone(), options: options(&own, n) };
+        match record.execute(&ctx, request) {
+            Ok(answer) => {
+                let (read, warnings) = (n as u64, answer.issues.len() as u64);
+                report.add(Report { read, stored: read, warnings, ..Report::default() });
+            }
+            Err(e) if matches!(e.kind, Kind::Unavailable | Kind::Internal) => return Err(e.into()),
+            Err(e) if n == 1 => {
+                let line = numbers.get(start).copied();
+                report.add(Report::all_rejected(source, line, 1, e.issues));
+            }
+            Err(e) => {
+                let named = e.issues.first().and_then(|issue| entry_of(&issue.expression));
+                let mut before = Arc::unwrap_or_clone(resources);
+                let at = named.unwrap_or(n / 2).min(n - 1);
+                let mut it = before.split_off(at);
+                let behind = it.split_off(1);
+                // The last one put here is the next one stored.
+                for (from, part) in [(at + 1, behind), (at, it), (0, before)] {
+                    if !part.is_empty() {
+                        waiting.push((start + from, part, false));
+                    }
+                }
+            }
+        }
+    }
     Ok(report)
 }
 
@@ -151,27 +220,21 @@ fn is_whole_bundle(node: Node<'_>) -> bool {
         )
 }
 
-/// The Bundle entry of a line.
-fn entry(unit: &Unit, node: Node<'_>) -> String {
+/// The entry of a history Bundle for a line of our own export.
+fn entry(source: &str, node: Node<'_>) -> String {
     let text = node.raw();
-    if unit.is_own && is_history(&unit.source) {
+    if is_history(source) {
         return text.to_owned();
     }
-    // Also the current version of an own export: the record knows whether it is the first.
+    // The current version: the record knows whether it is the first.
     format!("{{\"resource\":{text}}}")
 }
 
-fn bundle(entries: &[String], is_history: bool) -> String {
-    let n_bytes: usize = entries.iter().map(|entry| entry.len() + 1).sum();
-    let mut out = String::with_capacity(n_bytes + 80);
-    let ty = if is_history { "history" } else { "collection" };
-    out.push_str(&format!("{{\"resourceType\":\"Bundle\",\"type\":\"{ty}\",\"entry\":["));
-    for (entry_idx, entry) in entries.iter().enumerate() {
-        if entry_idx > 0 {
-            out.push(',');
-        }
-        out.push_str(entry);
-    }
+fn history(entries: &[String]) -> String {
+    let mut out =
+        String::with_capacity(entries.iter().map(|entry| entry.len() + 1).sum::<usize>() + 80);
+    out.push_str("{\"resourceType\":\"Bundle\",\"type\":\"history\",\"entry\":[");
+    out.push_str(&entries.join(","));
     out.push_str("]}");
     out
 }
@@ -184,11 +247,10 @@ fn once(
     key: Vec<u8>,
     numbering: &Numbering,
 ) -> Result<Report> {
-    if let Some(bytes) = record.items().get(PROGRESS, &key)? {
-        let stored = String::from_utf8_lossy(&bytes).parse().unwrap_or(0);
-        return Ok(Report { read: stored, stored, skipped: 1, ..Report::default() });
+    match done_before(record, &key)? {
+        Some(done) => Ok(done),
+        None => import(record, source, doc, key, numbering),
     }
-    import(record, source, doc, key, numbering)
 }
 
 fn import(
@@ -200,11 +262,8 @@ fn import(
 ) -> Result<Report> {
     let n = if is_whole_bundle(doc.root()) { doc.root().list("entry").count() } else { 1 };
     let ctx = Ctx::system("import", record.now_ms());
-    let done =
-        Change { collection: PROGRESS, key: key.clone(), value: Some(n.to_string().into_bytes()) };
-    let options = ImportOptions { allow_dangling: true, with: vec![done] };
     let parts = apart(doc.root());
-    let request = Request::Import { body: doc, options };
+    let request = Request::Import { body: doc, options: options(&key, n) };
     let answer = match record.execute(&ctx, request) {
         Ok(answer) => answer,
         Err(e) if matches!(e.kind, Kind::Unavailable | Kind::Internal) => return Err(e.into()),
