@@ -31,6 +31,7 @@ mod page;
 mod plan;
 mod posting;
 mod rank;
+mod readers;
 mod reindex;
 mod relocate;
 mod run;
