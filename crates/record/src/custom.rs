@@ -2,30 +2,31 @@
 //!
 //! Source: FHIR R4 searchparameter.html. A SearchParameter with status `active` defines one
 //! parameter for each type in `base`. Its definition is written in the same commit. From then on
-//! new versions are indexed by it; a thread of this record adds all older ones, a slice at a time,
-//! and notes how far it is. When it has come to the end, the parameter is ready. Until then, and
-//! after a start in between, searches with it are refused and say how far the work is.
+//! new versions are indexed by it, by whatever process writes them ([`work`]); all older ones are
+//! added a slice at a time. When that has come to the end, the parameter is ready. Until then
+//! searches with it are refused and say how far the work is.
 //! Retiring or deleting the SearchParameter ends the parameter at once.
-//! Not here: composite and special parameters, `xpath`, bases `Resource` and `DomainResource`,
-//! records in a PostgreSQL database.
+//! Not here: special parameters, `xpath`, bases `Resource` and `DomainResource`.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
-use std::thread::JoinHandle;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::json::{Doc, Node, Value};
 use fhir_tables::{ResourceType, SearchKind, search_param};
-use search::custom::{CUSTOM_END, CUSTOM_FIRST, Custom, Definition, Registry};
+use search::custom::{CUSTOM_END, CUSTOM_FIRST, Component, Custom, Definition};
 use search::value::ParamId;
-use store::{Check, ItemOp, Reindex, Snapshot, Store};
+use store::{Check, ItemOp, Snapshot};
 
 use crate::error::{Error, Kind, Result};
 
+pub(crate) use work::CustomParams;
+
 /// Parameters that a practice may define, counted by type.
 pub const CUSTOM_MAX: usize = 1_000;
-/// Versions in one slice of the background work.
-const SLICE_VERSIONS: usize = 500;
+
+/// Components of a composite.
+pub const COMPONENTS_MAX: usize = 8;
 
 const COLLECTION: &str = "search-parameter";
 /// The item that holds the next number.
@@ -56,6 +57,13 @@ impl Stored {
         let d = &self.definition;
         let text = |text: &str| Value::from(text);
         let number = |n: u32| Value::Number(n.to_string());
+        let component = |c: &Component| {
+            Value::object([
+                ("code", text(&c.code)),
+                ("kind", text(c.kind.as_str())),
+                ("expression", text(&c.expression)),
+            ])
+        };
         Value::object([
             ("resource", text(&self.resource)),
             ("param", number(u32::from(self.param))),
@@ -65,6 +73,7 @@ impl Stored {
             ("kind", text(d.kind.as_str())),
             ("expression", text(&d.expression)),
             ("targets", Value::array(d.targets.iter().map(|rt| text(rt.name())))),
+            ("components", Value::array(d.components.iter().map(component))),
             ("ready", Value::Bool(self.is_ready)),
             ("cursor", number(self.cursor)),
         ])
@@ -78,6 +87,12 @@ impl Stored {
         let text = |name: &str| root.str(name).map(|text| text.into_owned());
         let number = |name: &str| root.get(name)?.as_number()?.parse::<u32>().ok();
         let targets = root.list("targets");
+        let component = |node: Node<'_>| {
+            let text = |name: &str| node.str(name).map(|text| text.into_owned());
+            let (code, kind) = (text("code")?, kind(&text("kind")?)?);
+            Some(Component { code, kind, expression: text("expression")? })
+        };
+        let components = root.list("components").map(component).collect::<Option<_>>()?;
         Some(Stored {
             resource: text("resource")?,
             param: u16::try_from(number("param")?).ok()?,
@@ -88,6 +103,7 @@ impl Stored {
                 kind: kind(&text("kind")?)?,
                 expression: text("expression")?,
                 targets: targets.filter_map(|t| ResourceType::from_name(&t.as_str()?)).collect(),
+                components,
             },
             is_ready: root.get("ready")?.as_bool()?,
             cursor: number("cursor")?,
@@ -126,8 +142,9 @@ fn read(snapshot: &Snapshot) -> Result<BTreeMap<Vec<u8>, Stored>> {
 
 /// What a SearchParameter defines; nothing while it is not active.
 ///
+/// `known`: the other parameters of the practice, which a composite may have as components.
 /// Errors: why it cannot be used, at its element.
-fn definitions(node: Node<'_>) -> Result<Vec<Definition>> {
+fn definitions(node: Node<'_>, known: &BTreeMap<Vec<u8>, Stored>) -> Result<Vec<Definition>> {
     let text = |name: &str| node.str(name).map(|text| text.into_owned());
     if text("status").as_deref() != Some("active") {
         return Ok(Vec::new());
@@ -145,9 +162,7 @@ fn definitions(node: Node<'_>) -> Result<Vec<Definition>> {
     if bases.iter().all(is_own) {
         return Ok(Vec::new());
     }
-    let refuse = |element: &str, why: String| {
-        Err(Error::at(Kind::Invariant, format!("SearchParameter.{element}"), why))
-    };
+    let refuse = |element: &str, why: String| Err(refused(element, why));
     let named = code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     let is_plain = code.starts_with(|c: char| c.is_ascii_alphabetic()) && !code.contains('.');
     if !named || !is_plain || code.len() > 64 {
@@ -180,6 +195,7 @@ fn definitions(node: Node<'_>) -> Result<Vec<Definition>> {
             kind,
             expression: expression.clone(),
             targets: targets.clone(),
+            components: components(node, rt, kind, known)?,
         };
         if let Err(why) = Custom::new(ParamId(CUSTOM_FIRST), &definition, false) {
             return refuse("expression", why);
@@ -187,6 +203,46 @@ fn definitions(node: Node<'_>) -> Result<Vec<Definition>> {
         out.push(definition);
     }
     Ok(out)
+}
+
+fn refused(element: &str, why: String) -> Error {
+    Error::at(Kind::Invariant, format!("SearchParameter.{element}"), why)
+}
+
+/// The components of a composite: each names another parameter of the type by its URL.
+fn components(
+    node: Node<'_>,
+    rt: ResourceType,
+    kind: SearchKind,
+    known: &BTreeMap<Vec<u8>, Stored>,
+) -> Result<Vec<Component>> {
+    if kind != SearchKind::Composite {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for (idx, component) in node.list("component").enumerate() {
+        if idx == COMPONENTS_MAX {
+            return Err(refused("component", format!("a composite has {COMPONENTS_MAX} at most")));
+        }
+        let url = component.str("definition").unwrap_or_default();
+        let plain = url.split('|').next().unwrap_or_default();
+        let of_r4 = search::params::of(rt).find(|(_, param)| param.url == plain);
+        let own = || {
+            let definition = known.values().map(|own| &own.definition);
+            definition.into_iter().find(|own| own.rt == rt && own.url == plain)
+        };
+        let (code, kind) = match (of_r4, own()) {
+            (Some((_, param)), _) => (param.code.to_owned(), param.kind),
+            (None, Some(own)) => (own.code.clone(), own.kind),
+            (None, None) => {
+                let why = format!("{plain} is no search parameter of {rt} that is known here");
+                return Err(refused(&format!("component[{idx}].definition"), why));
+            }
+        };
+        let expression = component.str("expression").unwrap_or_default().into_owned();
+        found.push(Component { code, kind, expression });
+    }
+    Ok(found)
 }
 
 /// Changes of definitions that one set of writes makes.
@@ -211,19 +267,12 @@ impl Defining {
     /// Takes a SearchParameter as it will be; `None`: it is deleted.
     ///
     /// Errors: why it cannot be used.
-    pub fn set(&mut self, id: &str, node: Option<Node<'_>>, is_shared: bool) -> Result<()> {
-        let wanted = node.map(definitions).transpose()?.unwrap_or_default();
-        if is_shared && !wanted.is_empty() {
-            let why = "a record in a PostgreSQL database takes no search parameters of its own: \
-                       store it as draft";
-            return Err(Error::at(Kind::NotSupported, "SearchParameter.status", why));
-        }
+    pub fn set(&mut self, id: &str, node: Option<Node<'_>>) -> Result<()> {
+        let wanted = node.map(|node| definitions(node, &self.after)).transpose()?;
+        let wanted = wanted.unwrap_or_default();
         self.after.retain(|_, own| own.resource != id || wanted.contains(&own.definition));
         for definition in wanted {
             let key = key(definition.rt, &definition.code);
-            let at = |element: &str, why: String| {
-                Error::at(Kind::Invariant, format!("SearchParameter.{element}"), why)
-            };
             match self.after.get(&key) {
                 Some(own) if own.resource == id => continue,
                 Some(other) => {
@@ -232,13 +281,13 @@ impl Defining {
                         "SearchParameter/{} defines '{code}' for {rt} already",
                         other.resource
                     );
-                    return Err(at("code", why));
+                    return Err(refused("code", why));
                 }
                 None => {}
             }
             if self.after.len() >= CUSTOM_MAX || self.next >= CUSTOM_END {
                 let why = format!("there are {CUSTOM_MAX} search parameters already: retire some");
-                return Err(at("status", why));
+                return Err(refused("status", why));
             }
             let (resource, param) = (id.to_owned(), self.next);
             let stored = Stored { resource, param, definition, is_ready: false, cursor: 0 };
@@ -262,7 +311,7 @@ impl Defining {
             }
         };
         let keys = self.before.keys().chain(self.after.keys());
-        let keys: std::collections::BTreeSet<&Vec<u8>> = keys.collect();
+        let keys: BTreeSet<&Vec<u8>> = keys.collect();
         for key in keys {
             let bytes = |map: &BTreeMap<Vec<u8>, Stored>| map.get(key).map(Stored::to_bytes);
             change(key.clone(), bytes(&self.before), bytes(&self.after));
@@ -272,152 +321,6 @@ impl Defining {
             change(NEXT.to_vec(), self.next_before, Some(next));
         }
         (checks, items)
-    }
-}
-
-/// The parameters in use, and the thread that makes new ones ready.
-pub(crate) struct CustomParams {
-    shared: Arc<Shared>,
-    worker: Mutex<Option<Worker>>,
-}
-
-struct Shared {
-    registry: RwLock<Arc<Registry>>,
-    stop: AtomicBool,
-}
-
-struct Worker {
-    wake: mpsc::Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Drop for CustomParams {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Worker { wake, thread }) = worker {
-            drop(wake);
-            let _panicked = thread.join();
-        }
-    }
-}
-
-impl CustomParams {
-    /// Reads the parameters and goes on with what is not ready.
-    pub fn open(store: &Store, base_url: &str) -> Result<CustomParams> {
-        let shared = Arc::new(Shared { registry: RwLock::default(), stop: AtomicBool::new(false) });
-        let own = CustomParams { shared, worker: Mutex::new(None) };
-        own.reload(store, base_url)?;
-        Ok(own)
-    }
-
-    /// The parameters by which a write indexes. Held until the write is done, so that no version
-    /// is written without a parameter that is known to exist.
-    pub fn registry(&self) -> RwLockReadGuard<'_, Arc<Registry>> {
-        self.shared.registry.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// After a change of definitions.
-    pub fn reload(&self, store: &Store, base_url: &str) -> Result<()> {
-        if self.shared.reload(store)? {
-            self.wake(store, base_url)?;
-        }
-        Ok(())
-    }
-
-    fn wake(&self, store: &Store, base_url: &str) -> Result<()> {
-        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = &*worker
-            && running.wake.send(()).is_ok()
-        {
-            return Ok(());
-        }
-        let (wake, woken) = mpsc::channel();
-        let (shared, store, base_url) = (self.shared.clone(), store.clone(), base_url.to_owned());
-        let thread = std::thread::Builder::new()
-            .name("record-reindex".into())
-            .spawn(move || shared.work(&store, &base_url, &woken))
-            .map_err(|e| Error::new(Kind::Unavailable, "no thread for the index").caused_by(e))?;
-        // A message that is there already makes it begin.
-        let _begins = wake.send(());
-        *worker = Some(Worker { wake, thread });
-        Ok(())
-    }
-}
-
-impl Shared {
-    /// Reads the definitions; true when some are not ready.
-    fn reload(&self, store: &Store) -> Result<bool> {
-        let stored = read(&store.snapshot()?)?;
-        let mut list = Vec::with_capacity(stored.len());
-        for own in stored.values() {
-            let custom = Custom::new(ParamId(own.param), &own.definition, own.is_ready);
-            list.push(custom.map_err(|why| Error::new(Kind::Internal, why))?);
-        }
-        let registry = Arc::new(Registry::new(list));
-        store.set_custom(registry.clone());
-        // Waits for writes that are under way with the old ones.
-        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
-        Ok(stored.values().any(|own| !own.is_ready))
-    }
-
-    fn work(&self, store: &Store, base_url: &str, woken: &mpsc::Receiver<()>) {
-        while woken.recv().is_ok() {
-            while woken.try_recv().is_ok() {}
-            // A failure of the store is the store's to tell; the next start goes on.
-            while let Ok(true) = self.slice(store, base_url) {}
-        }
-    }
-
-    /// Works on the first parameter that is not ready; false when there is none.
-    fn slice(&self, store: &Store, base_url: &str) -> Result<bool> {
-        if self.stop.load(Ordering::SeqCst) {
-            return Ok(false);
-        }
-        // Taken first: what is not in this snapshot is written with the registry of now.
-        let registry = {
-            let guard = self.registry.read().unwrap_or_else(PoisonError::into_inner);
-            guard.clone()
-        };
-        let mut snapshot = store.snapshot()?;
-        let Some(mut own) = read(&snapshot)?.into_values().find(|own| !own.is_ready) else {
-            return Ok(false);
-        };
-        let Some(custom) = registry.get(ParamId(own.param)) else {
-            // Defined a moment ago: the registry follows.
-            drop(snapshot);
-            self.reload(store)?;
-            return Ok(true);
-        };
-        let before = own.to_bytes();
-        let versions = snapshot.versions_of(own.definition.rt, own.cursor, SLICE_VERSIONS)?;
-        drop(snapshot);
-        let mut found = Vec::new();
-        for version in &versions {
-            let doc = Doc::parse(version.body.as_slice()).map_err(|_| damaged())?;
-            let mut values = Vec::new();
-            custom.index(doc.root(), base_url, &mut values);
-            if !values.is_empty() {
-                found.push((version.head.rid, version.head.rt, values));
-            }
-        }
-        match versions.last() {
-            Some(last) => own.cursor = last.head.rid,
-            None => own.is_ready = true,
-        }
-        let (key, value) = (own.key(), Some(own.to_bytes()));
-        // Only if nobody has changed or removed the definition meanwhile.
-        let is_same = store.snapshot()?.item(COLLECTION, &key)? == Some(before);
-        if !is_same {
-            return Ok(true);
-        }
-        let item = ItemOp { collection: COLLECTION, key, value };
-        let param = ParamId(own.param);
-        store.reindex(Reindex { param, versions: found, item })?;
-        if own.is_ready {
-            self.reload(store)?;
-        }
-        Ok(true)
     }
 }
 

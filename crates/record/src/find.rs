@@ -107,7 +107,8 @@ pub(crate) fn items(puts: &[Put]) -> Vec<ItemOp> {
 /// Answers with a searchset of Patients that have an identifier that begins with `typed`, or a
 /// phone number that holds its digits. Nothing for what is too short.
 ///
-/// Errors: `Forbidden`; `TooMany` is none: the answer ends at `count`.
+/// The answer ends at `count` without an error when there are more.
+/// Errors: `Forbidden`.
 pub(crate) fn find(record: &Record, ctx: &Ctx, typed: &str, count: usize) -> Result<Outcome> {
     let rt = ResourceType::PATIENT;
     require(ctx, Action::Search, Some(rt), None)?;

@@ -311,6 +311,7 @@ impl From<store::Error> for Error {
             store::Kind::DiskFull | store::Kind::Broken | store::Kind::Unavailable => {
                 Kind::Unavailable
             }
+            store::Kind::TooCostly => Kind::TooMany,
             _ => Kind::Internal,
         };
         Error::new(kind, e.public.clone()).caused_by(e)

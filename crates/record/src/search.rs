@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::ResourceType;
 use search::parse::Setting;
-use search::query::{self, Include, Node, Query, SystemQuery, Total};
-use store::{Cursor, PageRequest, Snapshot, Version};
+use search::query::{self, Include, Node, Query, SortKey, SystemQuery, Total};
+use store::{Cursor, PageRequest, Rid, Snapshot, Version};
 
 use crate::access::{Decision, permit, require};
 use crate::audit;
@@ -27,6 +27,11 @@ use crate::write::text_of;
 const COUNT_DEFAULT: u32 = 20;
 /// Included resources of one page.
 const INCLUDED_MAX: usize = 5_000;
+
+/// Rounds of `:iterate` of one page.
+const ROUNDS_MAX: usize = 100;
+/// Longer places are left out of page links.
+const CURSOR_KEY_MAX_BYTES: usize = 1_024;
 
 /// Path and query of a search as text, for logs.
 pub(crate) fn self_path(
@@ -88,7 +93,19 @@ fn refused(issues: Vec<Issue>) -> Error {
 ///
 /// Errors: `Forbidden` when a condition rests on such types alone.
 fn restrict(ctx: &Ctx, query: &mut Query) -> Result<()> {
+    query.sort.iter_mut().try_for_each(|key| restrict_key(ctx, key))?;
     query.nodes.iter_mut().try_for_each(|node| restrict_node(ctx, node))
+}
+
+/// Order tells of what is compared.
+fn restrict_key(ctx: &Ctx, key: &mut SortKey) -> Result<()> {
+    let Some((first, _)) = key.targets.first() else { return Ok(()) };
+    let first = *first;
+    key.targets.retain(|(rt, _)| permit(ctx, Action::Search, Some(*rt), None) == Decision::Permit);
+    if key.targets.is_empty() {
+        require(ctx, Action::Search, Some(first), None)?;
+    }
+    key.targets.iter_mut().try_for_each(|(_, key)| restrict_key(ctx, key))
 }
 
 fn restrict_node(ctx: &Ctx, node: &mut Node) -> Result<()> {
@@ -213,10 +230,11 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
     let is_count = query.summary == query::Summary::Count;
     let count = if is_count { 0 } else { query.count.unwrap_or(COUNT_DEFAULT) as usize };
     let backward = token.as_ref().is_some_and(|token| token.backward);
+    let from_end = token.as_ref().and_then(rows_from_end);
     let request = PageRequest {
-        from: token.as_ref().map(|token| token.cursor.clone()),
+        from: token.as_ref().map(|token| token.cursor.clone()).filter(|_| from_end.is_none()),
         backward,
-        count,
+        count: from_end.unwrap_or(count),
         total: if is_count { Total::Accurate } else { query.total.unwrap_or(Total::Estimate) },
     };
     let mut page = if queries.across {
@@ -247,10 +265,15 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
     bundle.link("self", &url(token.as_ref()));
     if !is_count {
         bundle.link("first", &url(None));
-        let has_next = if backward { true } else { page.more };
+        let has_next = if backward { from_end.is_none() } else { page.more };
         let has_previous = if backward { page.more } else { token.is_some() };
         let at = |cursor: &Option<Cursor>, backward| {
-            cursor.clone().map(|cursor| PageToken { t, cursor, backward })
+            let mut cursor = cursor.clone()?;
+            if cursor.key.len() > CURSOR_KEY_MAX_BYTES {
+                // The store finds it again by the version.
+                cursor.key.clear();
+            }
+            Some(PageToken { t, cursor, backward })
         };
         // An empty page has no place of its own: the way back starts where the way here ended.
         let here = token.as_ref().map(|token| token.cursor.clone());
@@ -259,6 +282,10 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
         }
         if has_previous && let Some(previous) = at(&page.first.clone().or(here), true) {
             bundle.link("previous", &url(Some(&previous)));
+        }
+        let total = page.total.filter(|_| page.total_is_exact);
+        if let Some(cursor) = total.and_then(|total| end(total, count)) {
+            bundle.link("last", &url(Some(&PageToken { t, cursor, backward: true })));
         }
     }
     let view = view_of(query);
@@ -282,6 +309,23 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
         ..Response::default()
     };
     Ok(outcome)
+}
+
+/// Where the last page of several is read from: the end of the list, as many rows as are left
+/// over by full pages.
+fn end(total: u64, count: usize) -> Option<Cursor> {
+    let rows = match total.checked_rem(count as u64)? {
+        0 => count as u64,
+        rows => rows,
+    };
+    let key = u32::try_from(rows).ok()?.to_be_bytes().to_vec();
+    (total > count as u64).then_some(Cursor { key, rid: Rid::MAX })
+}
+
+/// The rows of the last page, when the token leads to it.
+fn rows_from_end(token: &PageToken) -> Option<usize> {
+    let rows = u32::from_be_bytes(token.cursor.key.as_slice().try_into().ok()?);
+    (token.backward && token.cursor.rid == Rid::MAX).then_some(rows as usize)
 }
 
 fn view_of(query: &Query) -> View {
@@ -362,14 +406,18 @@ fn remarks(queries: &[Query], is_cut: bool) -> Vec<Issue> {
         })
         .collect();
     if is_cut {
-        let text = format!("more than {INCLUDED_MAX} resources to include: the rest was left out");
+        let text = format!(
+            "more than {INCLUDED_MAX} resources to include, or {ROUNDS_MAX} rounds of :iterate: \
+             the rest was left out"
+        );
         remarks.push(warning(IssueType::Incomplete, String::new(), text));
     }
     remarks
 }
 
 /// Resources that `_include` and `_revinclude` add: each once, matches left out, only of types
-/// that the actor may read. The second value: there were more than [`INCLUDED_MAX`].
+/// that the actor may read. The second value: there were more than [`INCLUDED_MAX`], or rounds
+/// than [`ROUNDS_MAX`].
 ///
 /// With `:iterate` it ends when a round finds nothing that is not there yet, cycles or not.
 fn included(
@@ -392,7 +440,7 @@ fn included(
     let mut all: Vec<Version> = Vec::new();
     let mut n_before = 0;
     let mut is_first = true;
-    loop {
+    for _ in 0..ROUNDS_MAX {
         let from: &[Version] = if is_first { matches } else { &all[n_before..] };
         let mut found = Vec::new();
         let wanted = |include: &&&Include| is_first || include.iterate;
@@ -418,4 +466,5 @@ fn included(
             return Ok((all, false));
         }
     }
+    Ok((all, true))
 }

@@ -279,10 +279,23 @@ impl Lookup for Lookups<'_> {
         rt: ResourceType,
         code: &str,
     ) -> Result<Option<(ParamId, &'static SearchParam)>, Refusal> {
-        let registry = self.record.custom_params();
-        let Some(custom) = registry.find(rt, code) else { return Ok(None) };
-        if custom.is_ready {
-            return Ok(Some((custom.id, custom.param)));
+        let (store, base_url) = (self.record.store(), self.record.base_url());
+        let own = self.record.custom();
+        let ready = || {
+            let registry = self.record.custom_params();
+            registry.find(rt, code).map(|custom| (custom.is_ready, custom.id, custom.param))
+        };
+        if store.is_shared() {
+            // A snapshot sees what other processes have written.
+            self.with(|_| Ok(())).map_err(failed)?;
+        }
+        if own.is_behind(store) || matches!(ready(), Some((false, ..))) {
+            own.reload_if_free(store, base_url).map_err(|e| failed(e.to_string()))?;
+        }
+        match ready() {
+            None => return Ok(None),
+            Some((true, id, param)) => return Ok(Some((id, param))),
+            Some((false, ..)) => {}
         }
         let snapshot = self.record.store().snapshot().map_err(|e| failed(e.public))?;
         let done = crate::custom::progress(&snapshot, rt, code).unwrap_or(0);

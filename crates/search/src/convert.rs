@@ -24,19 +24,27 @@ pub(crate) struct Context<'a> {
     pub full: bool,
     /// Composites with their values, not only a mark.
     pub composites: bool,
+    /// The container, when `resource` is looked at inside it; then references to what is contained
+    /// are values too, with ids as `#id`, the container's `#`.
+    pub within: Option<Node<'a>>,
     /// Types of the contained resources by id; read on first use.
     contained: OnceCell<HashMap<Cow<'a, str>, Cow<'a, str>>>,
 }
 
 impl<'a> Context<'a> {
     pub fn new(resource: Node<'a>, base_url: &'a str, full: bool) -> Context<'a> {
-        Context { resource, base_url, full, composites: full, contained: OnceCell::new() }
+        let (composites, within, contained) = (full, None, OnceCell::new());
+        Context { resource, base_url, full, composites, within, contained }
+    }
+
+    fn container(&self) -> Node<'a> {
+        self.within.unwrap_or(self.resource)
     }
 
     /// Type of the contained resource `#id`.
     fn contained_type(&self, id: &str) -> Option<&str> {
         let types = self.contained.get_or_init(|| {
-            self.resource
+            self.container()
                 .list("contained")
                 .filter_map(|contained| {
                     Some((contained.str("id")?, contained.str("resourceType")?))
@@ -424,6 +432,16 @@ fn reference(node: Node<'_>, cx: &Context<'_>, put: &mut impl FnMut(IndexValue))
 }
 
 fn put_target(text: &str, cx: &Context<'_>, put: &mut impl FnMut(IndexValue)) {
+    if let (Some(container), Some(id)) = (cx.within, text.strip_prefix('#')) {
+        let ty = match id {
+            "" => container.str("resourceType").and_then(|name| ResourceType::from_name(&name)),
+            id => cx.contained_type(id).and_then(ResourceType::from_name),
+        };
+        if let Some(ty) = ty {
+            put(IndexValue::Reference { ty, id: text.to_owned() });
+        }
+        return;
+    }
     match target(text, cx.base_url) {
         Some(Target::Local(ty, id)) => put(IndexValue::Reference { ty, id: id.to_owned() }),
         Some(Target::Url(url)) => put(IndexValue::Url(url.to_owned())),
@@ -475,7 +493,7 @@ pub(crate) fn names_type(node: Node<'_>, name: &str, cx: &Context<'_>) -> bool {
             | Reference::Absolute { ty, .. }
             | Reference::Conditional { ty, .. } => return ty == name,
             Reference::Contained("") => {
-                return cx.resource.str("resourceType").as_deref() == Some(name);
+                return cx.container().str("resourceType").as_deref() == Some(name);
             }
             Reference::Contained(id) => return cx.contained_type(id) == Some(name),
             Reference::Urn(_) | Reference::Other(_) => {}

@@ -2,7 +2,7 @@
 //!
 //! Source: FHIR R4 searchparameter.html. Their numbers are above those of R4's own
 //! ([`CUSTOM_FIRST`]) and belong to one record; a [`Registry`] says what they mean there.
-//! Not here: composite and special parameters, chains through them, `_include` by them.
+//! Not here: special parameters.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,7 +14,8 @@ use fhirpath::{Env, Expr};
 
 use crate::convert::Context;
 use crate::general;
-use crate::value::{Indexed, ParamId};
+use crate::pack;
+use crate::value::{IndexValue, Indexed, ParamId};
 
 /// Numbers of custom parameters begin here.
 pub const CUSTOM_FIRST: u16 = 0x8000;
@@ -37,6 +38,17 @@ pub struct Definition {
     pub kind: SearchKind,
     pub expression: String,
     pub targets: Vec<ResourceType>,
+    /// Of a composite, in their order; 2 at least.
+    pub components: Vec<Component>,
+}
+
+/// A part of a composite: another parameter of the type, and what it is taken from, relative to a
+/// result of the whole expression.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Component {
+    pub code: String,
+    pub kind: SearchKind,
+    pub expression: String,
 }
 
 /// A definition that can be used.
@@ -48,6 +60,7 @@ pub struct Custom {
     /// Everything that was written before is in the index, too.
     pub is_ready: bool,
     expr: Arc<Expr>,
+    components: Vec<(SearchKind, Arc<Expr>)>,
 }
 
 impl std::fmt::Debug for Custom {
@@ -68,14 +81,28 @@ impl Custom {
     ///
     /// Errors: why the definition cannot be used, without a full stop at the end.
     pub fn new(id: ParamId, definition: &Definition, is_ready: bool) -> Result<Custom, String> {
-        if matches!(definition.kind, SearchKind::Composite | SearchKind::Special) {
-            let kind = definition.kind.as_str();
-            return Err(format!("parameters of type {kind} cannot be defined here"));
+        if definition.kind == SearchKind::Special {
+            return Err("parameters of type special cannot be defined here".to_owned());
         }
-        let expr = Expr::compile(&definition.expression, None)
-            .map_err(|e| format!("its expression cannot be read: {}", e.text))?;
+        let is_composite = definition.kind == SearchKind::Composite;
+        if is_composite != (definition.components.len() > 1) {
+            return Err("a composite has two components or more, others have none".to_owned());
+        }
+        let compile = |text: &str| match Expr::compile(text, None) {
+            Ok(expr) => Ok(Arc::new(expr)),
+            Err(e) => Err(format!("its expression cannot be read: {}", e.text)),
+        };
+        let expr = compile(&definition.expression)?;
+        let mut components = Vec::with_capacity(definition.components.len());
+        for component in &definition.components {
+            if matches!(component.kind, SearchKind::Composite | SearchKind::Special) {
+                let kind = component.kind.as_str();
+                return Err(format!("'{}' is a {kind} parameter: no component", component.code));
+            }
+            components.push((component.kind, compile(&component.expression)?));
+        }
         let param = interned(definition);
-        Ok(Custom { id, rt: definition.rt, param, is_ready, expr: Arc::new(expr) })
+        Ok(Custom { id, rt: definition.rt, param, is_ready, expr, components })
     }
 
     /// What the parameter finds in a resource. An expression that fails finds nothing.
@@ -89,14 +116,38 @@ impl Custom {
             ..Env::new(0)
         };
         let before = out.len();
-        match self.expr.eval(resource, &env) {
-            Ok(items) => {
-                for item in items {
-                    general::put(self.id, self.param.kind, &item, &cx, out);
-                }
-            }
-            Err(_) => out.truncate(before),
+        if self.find(resource, &env, &cx, out).is_err() {
+            out.truncate(before);
         }
+    }
+
+    fn find<'a>(
+        &'a self,
+        resource: Node<'a>,
+        env: &Env<'_, 'a>,
+        cx: &Context<'a>,
+        out: &mut Vec<Indexed>,
+    ) -> Result<(), fhirpath::Error> {
+        for item in self.expr.eval(resource, env)? {
+            if self.components.is_empty() {
+                general::put(self.id, self.param.kind, &item, cx, out);
+                continue;
+            }
+            let mut parts = Vec::with_capacity(self.components.len());
+            for (kind, expr) in &self.components {
+                let mut values = Vec::new();
+                for part in expr.eval_item(&item, env)? {
+                    general::put(self.id, *kind, &part, cx, &mut values);
+                }
+                let values = values.into_iter().map(|indexed| indexed.value);
+                let kept: Vec<IndexValue> = values.filter(pack::is_kept).collect();
+                parts.extend((!kept.is_empty()).then_some(kept));
+            }
+            if parts.len() == self.components.len() {
+                out.push(Indexed { param: self.id, value: IndexValue::Composite(parts) });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -183,7 +234,9 @@ fn interned(definition: &Definition) -> &'static SearchParam {
         base: definition.rt,
         expression: leak(&definition.expression),
         targets: Box::leak(definition.targets.clone().into_boxed_slice()),
-        components: &[],
+        components: Box::leak(
+            definition.components.iter().map(|c| (leak(&c.code), leak(&c.expression))).collect(),
+        ),
         comparators: like.map_or(&[], |param| param.comparators),
         modifiers: like.map_or(&[], |param| param.modifiers),
     }));

@@ -178,7 +178,14 @@ impl Display for Operand {
 
 impl Display for SortKey {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        write!(f, "{}{}", if self.descending { "-" } else { "" }, code(self.param))
+        write!(f, "{}{}", if self.descending { "-" } else { "" }, code(self.param))?;
+        let mut targets = &self.targets;
+        // The types that a key may lead to differ in nothing else.
+        while let Some((rt, key)) = targets.first() {
+            write!(f, ":{rt}.{}", code(key.param))?;
+            targets = &key.targets;
+        }
+        Ok(())
     }
 }
 

@@ -20,6 +20,14 @@ pub fn index(rt: ResourceType, resource: Node<'_>, base_url: &str) -> Vec<Indexe
     run(rt, resource, base_url, true)
 }
 
+/// As [`index`] for a resource that stands inside `container`, or for the container itself: also
+/// the references to what is contained, with ids as `#id`, to the container as `#`.
+pub fn index_within(rt: ResourceType, resource: Node<'_>, container: Node<'_>) -> Vec<Indexed> {
+    let mut cx = Context::new(resource, "", true);
+    cx.within = Some(container);
+    all_of(rt, resource, &cx)
+}
+
 /// Like [`index`], without the kinds that a store does not keep: no `TokenText` with words, no
 /// `OfType`, no `FullText`, and for each `Composite` the mark `TokenText("")`.
 pub fn index_kept(rt: ResourceType, resource: Node<'_>, base_url: &str) -> Vec<Indexed> {
@@ -44,11 +52,14 @@ pub fn unplanned(rt: ResourceType) -> &'static [ParamId] {
 }
 
 fn run(rt: ResourceType, resource: Node<'_>, base_url: &str, full: bool) -> Vec<Indexed> {
-    let cx = Context::new(resource, base_url, full);
+    all_of(rt, resource, &Context::new(resource, base_url, full))
+}
+
+fn all_of<'a>(rt: ResourceType, resource: Node<'a>, cx: &Context<'a>) -> Vec<Indexed> {
     let mut out = Vec::with_capacity(32);
-    plan(rt).tree.walk(0, resource, &cx, &mut out);
+    plan(rt).tree.walk(0, resource, cx, &mut out);
     crate::near::index(rt, resource, &mut out);
-    if full {
+    if cx.full {
         crate::fulltext::texts(rt, resource, &mut out);
     }
     out

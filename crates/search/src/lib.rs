@@ -27,5 +27,5 @@ mod plan;
 mod suggest;
 
 pub use convert::{UCUM, unit_of};
-pub use index::{index, index_kept, index_stored};
+pub use index::{index, index_kept, index_stored, index_within};
 pub use normalize::normalize;

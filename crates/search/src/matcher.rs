@@ -6,6 +6,7 @@
 use fhir_tables::SearchKind;
 
 use crate::convert::unit_of;
+use crate::custom::is_custom;
 use crate::fulltext;
 use crate::near;
 use crate::normalize::normalize;
@@ -26,10 +27,16 @@ impl Query {
         self.matches_in(&World::default(), &resource)
     }
 
+    /// Whether a resource is in the compartment that is searched, if one is.
+    pub fn is_in_compartment(&self, resource: &Known) -> bool {
+        let Known { id, values, .. } = resource;
+        self.compartment.as_ref().is_none_or(|compartment| compartment.matches(id, values))
+    }
+
     /// Whether a resource is in the result; chains and `_has` see the resources of `world`.
     pub fn matches_in(&self, world: &World, resource: &Known) -> bool {
         resource.rt == self.rt
-            && self.compartment.as_ref().is_none_or(|c| c.matches(&resource.id, &resource.values))
+            && self.is_in_compartment(resource)
             && self.nodes.iter().all(|node| node.matches(world, resource))
     }
 }
@@ -138,7 +145,8 @@ impl Criterion {
             Modifier::Missing => false,
             Modifier::Text | Modifier::OfType => true,
             _ if matches!(self.operands.first(), Some(Operand::FullText(_))) => true,
-            _ => self.kind == SearchKind::Composite,
+            // Those of a practice are kept whole.
+            _ => self.kind == SearchKind::Composite && !is_custom(self.param),
         }
     }
 

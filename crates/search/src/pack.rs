@@ -1,7 +1,7 @@
 //! Compact bytes of the index values that a store keeps with a version.
 //!
-//! Left out are `TokenText`, `OfType`, `Composite`, text and words: they are found in the body
-//! again. A parameter that has nothing else keeps a mark, so that `:missing` is decided without the body;
+//! Left out are `TokenText`, `OfType`, R4's own composites, text and words: they are found in the
+//! body again. A parameter that has nothing else keeps a mark, so that `:missing` is decided without the body;
 //! it comes back as `TokenText("")`.
 //!
 //! Layout: for each value, ordered by parameter: varint of the distance to the parameter before,
@@ -41,6 +41,7 @@ mod kind {
     pub const URI: u8 = 8;
     pub const PRESENT: u8 = 9;
     pub const POSITION: u8 = 10;
+    pub const COMPOSITE: u8 = 11;
 }
 
 const F1: u8 = 0x10;
@@ -48,7 +49,8 @@ const F2: u8 = 0x20;
 const F3: u8 = 0x40;
 const F4: u8 = 0x80;
 
-/// Whether [`pack`] keeps values of this kind.
+/// Whether [`pack`] keeps values of this kind. It keeps composites of a practice's own parameters
+/// too.
 pub fn is_kept(value: &IndexValue) -> bool {
     !matches!(
         value,
@@ -58,6 +60,11 @@ pub fn is_kept(value: &IndexValue) -> bool {
             | IndexValue::FullText(_)
             | IndexValue::Word { .. }
     )
+}
+
+fn keeps(indexed: &Indexed) -> bool {
+    let is_composite = matches!(indexed.value, IndexValue::Composite(_));
+    is_kept(&indexed.value) || (is_composite && is_custom(indexed.param))
 }
 
 /// Text and words leave no trace: they are not asked for by `:missing`.
@@ -78,7 +85,7 @@ pub fn pack(values: &[Indexed], intern: &mut impl FnMut(&str) -> u32) -> Vec<u8>
     for group in order.chunk_by(|a, b| a.param == b.param) {
         let param = group[0].param;
         let mut before: Option<&IndexValue> = None;
-        for indexed in group.iter().filter(|indexed| is_kept(&indexed.value)) {
+        for indexed in group.iter().filter(|indexed| keeps(indexed)) {
             if before == Some(&indexed.value) {
                 continue;
             }
@@ -193,6 +200,17 @@ fn write_value<'v>(
             flags |= kind::POSITION;
             out.extend(latitude.to_le_bytes());
             out.extend(longitude.to_le_bytes());
+        }
+        IndexValue::Composite(parts) if is_custom(param) => {
+            flags |= kind::COMPOSITE;
+            varint::write(parts.len() as u64, out);
+            for part in parts {
+                let kept = || part.iter().filter(|value| is_kept(value));
+                varint::write(kept().count() as u64, out);
+                for value in kept() {
+                    write_value(param, value, intern, ids, out);
+                }
+            }
         }
         IndexValue::TokenText(_)
         | IndexValue::OfType { .. }
@@ -433,6 +451,19 @@ impl<S: AsRef<str>, F: Fn(u32) -> Option<S>> Input<'_, F> {
 
     /// Passes over what [`Input::value`] would read.
     fn pass(&mut self) -> Result<(), Corrupt> {
+        if self.rest.first() == Some(&kind::COMPOSITE) {
+            self.bytes(1)?;
+            for _ in 0..self.varint()? {
+                for _ in 0..self.varint()? {
+                    self.pass_simple()?;
+                }
+            }
+            return Ok(());
+        }
+        self.pass_simple()
+    }
+
+    fn pass_simple(&mut self) -> Result<(), Corrupt> {
         let head = self.bytes(1)?[0];
         let has = |flag: u8| head & flag != 0;
         match head & 0x0f {
@@ -474,6 +505,23 @@ impl<S: AsRef<str>, F: Fn(u32) -> Option<S>> Input<'_, F> {
     }
 
     fn value(&mut self) -> Result<IndexValue, Corrupt> {
+        if self.rest.first() != Some(&kind::COMPOSITE) {
+            return self.simple();
+        }
+        self.bytes(1)?;
+        let mut parts = Vec::new();
+        for _ in 0..self.varint()? {
+            let mut part = Vec::new();
+            for _ in 0..self.varint()? {
+                part.push(self.simple()?);
+            }
+            parts.push(part);
+        }
+        Ok(IndexValue::Composite(parts))
+    }
+
+    /// A value that is no composite.
+    fn simple(&mut self) -> Result<IndexValue, Corrupt> {
         let head = self.bytes(1)?[0];
         let has = |flag: u8| head & flag != 0;
         Ok(match head & 0x0f {

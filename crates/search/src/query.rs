@@ -304,11 +304,27 @@ pub struct CanonicalRange {
     pub hi: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One key of `_sort`.
+///
+/// Source: search.html#sort. A key that follows references, as `patient.name`, is no part of R4;
+/// it has the form of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortKey {
+    /// What is compared, or the reference that leads to it.
     pub param: ParamId,
+    /// Of the values that are compared.
     pub kind: SearchKind,
     pub descending: bool,
+    /// What is compared of the resources that the reference leads to, by their type; empty: the
+    /// values of `param` itself.
+    pub targets: Vec<(ResourceType, SortKey)>,
+}
+
+impl SortKey {
+    /// Whether values of other resources are compared.
+    pub fn is_chained(&self) -> bool {
+        !self.targets.is_empty()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use crate::normalize::normalize;
 use crate::params;
 use crate::query::SortKey;
 use crate::value::{IndexValue, Indexed};
+use crate::world::{Known, World};
 
 /// A place in the order of one sort key. The bytes compare like the places, whatever the
 /// direction.
@@ -43,7 +44,23 @@ impl SortValue {
     }
 }
 
-/// The place of a resource under one key.
+/// The place of a resource under one key, in a world whose resources references lead to.
+///
+/// Of several resources that a chained key leads to, the one that comes first counts.
+pub fn sort_value_in(world: &World, key: &SortKey, resource: &Known) -> SortValue {
+    let Known { rt, id, last_updated_ms, values } = resource;
+    if !key.is_chained() {
+        return sort_value(key, *rt, id, *last_updated_ms, values);
+    }
+    let targets = resource.references(key.param).filter_map(|(rt, id)| world.get(rt, id));
+    let places = targets.flat_map(|target| {
+        let keys = key.targets.iter().filter(move |(rt, _)| *rt == target.rt);
+        keys.map(move |(_, key)| sort_value_in(world, key, target))
+    });
+    places.min().unwrap_or_else(SortValue::missing)
+}
+
+/// The place of a resource under one key that leads to no other.
 pub fn sort_value(
     key: &SortKey,
     rt: ResourceType,
@@ -137,7 +154,8 @@ mod tests {
 
     fn key(value: IndexValue, descending: bool) -> SortValue {
         let param = ParamId(0);
-        let key = SortKey { param, kind: SearchKind::String, descending };
+        let (kind, targets) = (SearchKind::String, Vec::new());
+        let key = SortKey { param, kind, descending, targets };
         sort_key(&[Indexed { param, value }], &key)
     }
 
@@ -164,8 +182,9 @@ mod tests {
         let param = ParamId(3);
         let indexed = |lo, hi| Indexed { param, value: IndexValue::Date { lo, hi } };
         let values = [indexed(5, 9), indexed(7, 8), indexed(1, 2)];
-        let asc = SortKey { param, kind: SearchKind::Date, descending: false };
-        let desc = SortKey { descending: true, ..asc };
+        let (kind, targets) = (SearchKind::Date, Vec::new());
+        let asc = SortKey { param, kind, descending: false, targets };
+        let desc = SortKey { descending: true, ..asc.clone() };
         assert_eq!(sort_key(&values, &asc), sort_key(&[indexed(1, 1)], &asc));
         assert_eq!(sort_key(&values, &desc), sort_key(&[indexed(0, 9)], &desc));
         assert!(sort_key(&[], &asc).is_missing());

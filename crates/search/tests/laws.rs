@@ -164,7 +164,8 @@ proptest! {
     fn sort_values_survive_a_cursor(values in indexed(), descending in any::<bool>()) {
         for one in &values {
             let kind = params::def(one.param).1.kind;
-            let key = search::query::SortKey { param: one.param, kind, descending };
+            let (param, targets) = (one.param, Vec::new());
+            let key = search::query::SortKey { param, kind, descending, targets };
             let value = sort_key(&values, &key);
             prop_assert_eq!(SortValue::decode(&value.encode()), Some(value));
         }

@@ -14,6 +14,7 @@ use crate::page::{Pager, Place, page_of, total};
 use crate::plan::{self, Cx, Explain, Trace};
 use crate::rank;
 use crate::snapshot::Snapshot;
+use crate::sorting::with_place;
 use crate::types::{PageRequest, Rid, SearchPage};
 use crate::view::View;
 
@@ -59,6 +60,7 @@ fn across(
     queries: &[Query],
     request: &PageRequest,
 ) -> Result<SearchPage> {
+    let request = &with_place(view, queries, request)?;
     let mut places: Vec<Place> = Vec::new();
     let mut n_matches = 0;
     let mut total_is_exact = true;

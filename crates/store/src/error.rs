@@ -19,6 +19,8 @@ pub enum Kind {
     Broken,
     /// Stored bytes are not what was written.
     Corrupt,
+    /// A named limit on what a search may look at was passed.
+    TooCostly,
     /// A request that no caller should make.
     Misuse,
 }

@@ -22,6 +22,7 @@ mod error;
 mod flush;
 mod fold;
 mod follow;
+mod inside;
 mod key;
 mod keyring;
 mod lists;
@@ -31,11 +32,11 @@ mod page;
 mod plan;
 mod posting;
 mod rank;
-mod readers;
 mod reindex;
 mod relocate;
 mod run;
 mod snapshot;
+mod sorting;
 mod store;
 mod systems;
 mod terms;
@@ -45,14 +46,16 @@ mod view;
 mod writer;
 
 pub use backup::{BackupInfo, backup_info, restore};
+pub use contained::SORT_CONTAINED_MAX;
 pub use disk::postgres::Database;
 pub use error::{CommitError, Error, Kind, Result};
+pub use inside::INSIDE_MAX;
 pub use keyring::{DataKey, MasterKey};
-pub use page::TOTAL_FREE_MAX;
 pub use plan::{Explain, Step, Way};
 pub use reindex::Reindex;
 pub use relocate::{Digested, Place, copy, put_aside, put_file_aside};
 pub use snapshot::Snapshot;
+pub use sorting::SORT_CHAINED_MAX;
 pub use store::{Clock, Store};
 pub use types::{
     ChangeKind, Check, Committed, Cursor, Expect, Head, Inner, ItemOp, OutboxRow, OutboxTask,

@@ -2,9 +2,10 @@
 
 use fhir_tables::SearchKind;
 use roaring::RoaringBitmap;
+use search::custom::{Registry, is_custom};
 use search::params as search_params;
 use search::query::{Include, Query, SortKey, Total};
-use search::value::{IndexValue, Indexed};
+use search::value::{IndexValue, NO_PARAM, ParamId};
 
 use crate::body;
 use crate::error::Result;
@@ -12,6 +13,7 @@ use crate::key;
 use crate::plan::{self, Cx, Found};
 use crate::rank::Ranks;
 use crate::snapshot::Snapshot;
+use crate::sorting::{Order, with_place};
 use crate::types::{ChangeKind, Cursor, Head, PageRequest, Rid, SearchPage, Version};
 use crate::view::{EVERYTHING, View};
 
@@ -20,7 +22,7 @@ use crate::view::{EVERYTHING, View};
 const SORT_ALL_MIN: u64 = 300;
 const SORT_ALL_PER_ROW: u64 = 8;
 /// More unsure candidates than this are not verified just for a total that nobody asked for.
-pub const TOTAL_FREE_MAX: u64 = 1_000;
+const TOTAL_FREE_MAX: u64 = 1_000;
 
 /// Ids of the resources that answer a query, at most `limit`, in commit order.
 pub fn ids(
@@ -79,10 +81,11 @@ impl Pager<'_, '_> {
         if self.query.sort.is_empty() {
             return self.by_rid();
         }
-        let first = self.query.sort[0];
+        let first = &self.query.sort[0];
         // A version of another type has no day under this type's parameter.
         let has_days = !self.across || first.param == search_params::last_updated_of(self.query.rt);
-        if first.kind == SearchKind::Date && has_days && self.is_worth_walking() {
+        let is_own_date = first.kind == SearchKind::Date && !first.is_chained();
+        if is_own_date && has_days && self.is_worth_walking() {
             return self.by_day(first);
         }
         let all = self.found.candidates.clone();
@@ -173,48 +176,31 @@ impl Pager<'_, '_> {
 
     /// Sort bytes of versions, unsure ones verified.
     fn keyed(&mut self, rids: &RoaringBitmap) -> Result<Vec<Place>> {
+        let order = Order::of(self.view, self.query, rids)?;
         let mut places = Vec::with_capacity(rids.len() as usize);
         if self.found.needs_body() {
             for rid in rids {
                 if self.found.holds(self.view, self.bodies, rid)? {
                     let (id, at, values) = self.view.values(rid)?;
-                    places.push((self.sort_bytes(&id, at, &values), rid));
+                    places.push((order.bytes(rid, &id, at, &values), rid));
                 }
             }
             return Ok(places);
         }
         if self.found.is_exact() {
-            let mut wanted: Vec<_> = self.query.sort.iter().map(|sort| sort.param).collect();
-            wanted.sort_unstable();
-            self.view.each_values_of(rids, &wanted, |rid, id, at, values| {
-                places.push((self.sort_bytes(id, at, &values), rid));
+            self.view.each_values_of(rids, &order.params(), |rid, id, at, values| {
+                places.push((order.bytes(rid, id, at, &values), rid));
                 Ok(())
             })?;
             return Ok(places);
         }
         self.view.each_values(rids, |rid, id, at, values| {
             if self.found.accepts(rid, at, &values) {
-                places.push((self.sort_bytes(id, at, &values), rid));
+                places.push((order.bytes(rid, id, at, &values), rid));
             }
             Ok(())
         })?;
         Ok(places)
-    }
-
-    fn sort_bytes(&self, id: &str, at: i64, values: &[Indexed]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for sort in &self.query.sort {
-            let value = search::sort::sort_value(sort, self.query.rt, id, at, values).encode();
-            // Parts are closed so that a part that begins another sorts before it.
-            for b in value {
-                bytes.push(b);
-                if b == 0 {
-                    bytes.push(255);
-                }
-            }
-            bytes.extend([0, 0]);
-        }
-        bytes
     }
 
     /// Orders places in the direction of reading, drops those up to the cursor and behind the page.
@@ -232,7 +218,7 @@ impl Pager<'_, '_> {
     }
 
     /// Walks days in order, so that only the days of the page are read.
-    fn by_day(&mut self, sort: SortKey) -> Result<Vec<Place>> {
+    fn by_day(&mut self, sort: &SortKey) -> Result<Vec<Place>> {
         let updated = sort.param == search_params::last_updated_of(self.query.rt);
         let candidates = std::mem::take(&mut self.found.candidates);
         let with_value = if updated {
@@ -265,7 +251,7 @@ impl Pager<'_, '_> {
 
     fn walk_days(
         &mut self,
-        sort: SortKey,
+        sort: &SortKey,
         updated: bool,
         candidates: &RoaringBitmap,
         places: &mut Vec<Place>,
@@ -314,7 +300,7 @@ impl Pager<'_, '_> {
     }
 
     /// The day on which the cursor stands; `None` when it stands among those without a value.
-    fn day_at(&self, sort: SortKey, updated: bool, cursor: &Cursor) -> Result<Option<i64>> {
+    fn day_at(&self, sort: &SortKey, updated: bool, cursor: &Cursor) -> Result<Option<i64>> {
         let (_, at, values) = self.view.values(cursor.rid)?;
         if updated {
             return Ok(Some(key::day(at)));
@@ -434,13 +420,14 @@ impl Snapshot {
         self.with(|view, bodies| {
             let mut seen = std::collections::HashSet::new();
             let mut found = Vec::new();
+            let custom = view.shared.custom();
             for row in rows.iter().filter(|row| include.source.is_none_or(|rt| rt == row.rt)) {
                 let (_, _, values) = view.values(row.rid)?;
                 for v in values {
                     let IndexValue::Reference { ty, id } = v.value else { continue };
                     let wanted = match include.param {
                         Some(param) => v.param == param,
-                        None => v.param != search::value::NO_PARAM,
+                        None => is_searched(&custom, v.param),
                     };
                     if !wanted || include.target.is_some_and(|t| t != ty) {
                         continue;
@@ -476,6 +463,11 @@ impl Snapshot {
     }
 }
 
+/// Whether searches may use a parameter: those of a practice only while they are ready.
+fn is_searched(custom: &Registry, param: ParamId) -> bool {
+    param != NO_PARAM && (!is_custom(param) || custom.is_ready(param))
+}
+
 /// Versions that refer to a resource through a reverse include.
 fn referrers(view: &View<'_>, row: &Version, include: &Include) -> Result<RoaringBitmap> {
     if let Some(param) = include.param {
@@ -483,8 +475,11 @@ fn referrers(view: &View<'_>, row: &Version, include: &Include) -> Result<Roarin
     }
     let from = key::referrers(row.rt, &row.id);
     let to = key::after_prefix(&from);
-    let none = search::value::NO_PARAM.0.to_be_bytes();
-    let all = view.fetch_range(&from, to.as_deref(), |key| !key.ends_with(&none))?;
+    let custom = view.shared.custom();
+    let all = view.fetch_range(&from, to.as_deref(), |key| {
+        let param = key.last_chunk().map(|bytes| ParamId(u16::from_be_bytes(*bytes)));
+        param.is_some_and(|param| is_searched(&custom, param))
+    })?;
     match include.source {
         Some(rt) => Ok(all & view.fetch(&key::of_type(rt))?),
         None => Ok(all),
@@ -507,6 +502,7 @@ fn search(
         true => Some(crate::rank::ranks(view, query, &found.candidates)?),
         false => None,
     };
+    let request = &with_place(view, std::slice::from_ref(query), request)?;
     let mut pager = Pager { view, bodies, query, found, request, ranks, across: false };
     let mut places = pager.places()?;
     let more = places.len() > request.count;

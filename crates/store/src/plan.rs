@@ -8,13 +8,14 @@
 
 mod explain;
 mod find;
-mod links;
+pub mod links;
+mod ranges;
 
 use fhir_tables::{ResourceType, SearchKind};
 use roaring::RoaringBitmap;
 use search::params as search_params;
 use search::query::{Compartment, Criterion, FilterOp, Modifier, Operand, Prefix, SystemMatch};
-use search::value::{IndexValue, Indexed, ParamId};
+use search::value::ParamId;
 
 use crate::error::Result;
 use crate::key;
@@ -23,6 +24,9 @@ use crate::view::View;
 
 pub use explain::{Explain, Step, Trace, Way};
 pub use find::{Cx, Found, find};
+pub use ranges::{day_of, number_below};
+
+use ranges::{Days, leveled, number};
 
 /// Versions that answer a criterion.
 #[derive(Default)]
@@ -93,6 +97,9 @@ fn positive(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
     if c.kind == SearchKind::Composite {
         return composite(view, rt, c);
     }
+    if c.modifier == Modifier::Contains {
+        return contains(view, c);
+    }
     let mut all = Cand::default();
     for operand in &c.operands {
         all.or(one(view, rt, c, operand)?);
@@ -100,10 +107,30 @@ fn positive(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
     Ok(all)
 }
 
+/// Versions with a text that holds any operand: every text is looked at once.
+fn contains(view: &View<'_>, c: &Criterion) -> Result<Cand> {
+    let text = |operand: &Operand| match operand {
+        Operand::String(text) => Some(search::normalize(text)),
+        _ => None,
+    };
+    let needles: Vec<String> = c.operands.iter().filter_map(text).collect();
+    let from = key::param(b'G', c.param);
+    let to = key::after_prefix(&from);
+    let sure = view.fetch_range(&from, to.as_deref(), |k| {
+        // Keys are cut at characters.
+        std::str::from_utf8(&k[from.len()..])
+            .is_ok_and(|text| needles.iter().any(|needle| text.contains(needle.as_str())))
+    })?;
+    // What a cut text holds behind its cut is not in the key.
+    let maybe =
+        view.fetch_range(&from, to.as_deref(), |k| k.len() - from.len() > key::TEXT_MAX_BYTES - 4)?;
+    Ok(Cand { sure, maybe })
+}
+
 /// The key of the one list that holds what satisfies an operand; `None` when there is none.
 fn list_of(view: &View<'_>, rt: ResourceType, c: &Criterion, operand: &Operand) -> Option<Vec<u8>> {
     if !matches!(c.modifier, Modifier::None | Modifier::Type(_))
-        || rt != search_params::def(c.param).0
+        || search_params::get(c.param).is_some_and(|(own, _)| own != rt)
     {
         return None;
     }
@@ -314,15 +341,7 @@ fn coded(
         None => {
             let mut prefix = key::with_text(family, p, code);
             prefix.push(0);
-            if view.reads_too_much(&prefix) {
-                let mut all = RoaringBitmap::new();
-                for key in systems(view, system, &key::with_text(family, p, code))? {
-                    all |= view.fetch(&key)?;
-                }
-                all
-            } else {
-                prefix_range(view, &prefix)?
-            }
+            prefix_range(view, &prefix)?
         }
     };
     Ok(if key::text(code).cut { Cand::maybe(rids) } else { Cand::sure(rids) })
@@ -401,247 +420,9 @@ fn string(view: &View<'_>, p: ParamId, modifier: Modifier, text: &str) -> Result
     let norm = search::normalize(text);
     match modifier {
         Modifier::Exact => Ok(Cand::maybe(view.fetch(&key::with_text(b'G', p, &norm))?)),
-        Modifier::Contains => {
-            let from = key::param(b'G', p);
-            let to = key::after_prefix(&from);
-            let needle = norm.as_bytes();
-            let mut cut = RoaringBitmap::new();
-            let sure = view.fetch_range(&from, to.as_deref(), |k| {
-                needle.is_empty()
-                    || k[from.len()..].windows(needle.len()).any(|part| part == needle)
-            })?;
-            // What a cut text holds behind its cut is not in the key.
-            cut |= view.fetch_range(&from, to.as_deref(), |k| {
-                k.len() - from.len() > key::TEXT_MAX_BYTES - 4
-            })?;
-            Ok(Cand { sure, maybe: cut })
-        }
         _ => {
             let rids = under_prefix(view, b'G', p, &norm)?;
             Ok(if key::text(&norm).cut { Cand::maybe(rids) } else { Cand::sure(rids) })
         }
     }
-}
-
-/// From this level on, lists are long and few: they are fetched one by one, so that they are kept.
-const LEVEL_KEPT_FROM: u8 = 2;
-/// More coarse keys than this are scanned as one range, but for those where most values lie.
-const KEYS_ONE_BY_ONE_MAX: u32 = 64;
-
-/// Versions under the fine values `from..=to` of a family that stands on levels.
-fn leveled(
-    view: &View<'_>,
-    prefix: &[u8],
-    ladder: key::Ladder,
-    from: u32,
-    to: u32,
-) -> Result<RoaringBitmap> {
-    let mut all = RoaringBitmap::new();
-    for run in ladder.cover(from, to) {
-        let (mut first, mut last) = (run.first, run.last);
-        if run.level < LEVEL_KEPT_FROM {
-            all |= scan(view, prefix, run.level, first, last)?;
-            continue;
-        }
-        if last - first >= KEYS_ONE_BY_ONE_MAX {
-            let usual = ladder.usual();
-            (first, last) = (first.max(*usual.start()), last.min(*usual.end()));
-            if first > last {
-                all |= scan(view, prefix, run.level, run.first, run.last)?;
-                continue;
-            }
-            all |= scan(view, prefix, run.level, run.first, first.wrapping_sub(1))?;
-            all |= scan(view, prefix, run.level, last + 1, run.last)?;
-        }
-        for value in first..=last {
-            all |= view.fetch(&key::leveled(prefix, run.level, value))?;
-        }
-    }
-    Ok(all)
-}
-
-/// Versions under neighbouring keys of one level; none when `first` lies behind `last`.
-fn scan(view: &View<'_>, prefix: &[u8], level: u8, first: u32, last: u32) -> Result<RoaringBitmap> {
-    // `first - 1` of an empty run wraps.
-    if first > last || last > key::FINE_MAX {
-        return Ok(RoaringBitmap::new());
-    }
-    let start = key::leveled(prefix, level, first);
-    let end = key::after_prefix(&key::leveled(prefix, level, last));
-    view.fetch_range(&start, end.as_deref(), |_| true)
-}
-
-fn number(
-    view: &View<'_>,
-    p: ParamId,
-    prefix: Prefix,
-    value: f64,
-    lo: f64,
-    hi: f64,
-) -> Result<Cand> {
-    match prefix {
-        Prefix::Ne => Ok(Cand::maybe(has(view, p)?)),
-        _ => number_below(view, &key::param(b'N', p), prefix, value, lo, hi),
-    }
-}
-
-/// As [`number`] for the buckets below a key; `ne` is everything there.
-pub fn number_below(
-    view: &View<'_>,
-    below_key: &[u8],
-    prefix: Prefix,
-    value: f64,
-    lo: f64,
-    hi: f64,
-) -> Result<Cand> {
-    const LAST: u32 = 0x00FF_FFFF;
-    let at = key::bucket(value);
-    let range = |from: u32, to: u32| leveled(view, below_key, key::BUCKETS, from, to);
-    let within = || -> Result<Cand> {
-        let (first, last) = (key::bucket(lo), key::bucket(hi));
-        let sure =
-            if last > first + 1 { range(first + 1, last - 1)? } else { RoaringBitmap::new() };
-        let mut maybe = range(first, first)?;
-        maybe |= range(last, last)?;
-        Ok(Cand { sure, maybe })
-    };
-    let above = || -> Result<Cand> {
-        let sure = if at < LAST { range(at + 1, LAST)? } else { RoaringBitmap::new() };
-        Ok(Cand { sure, maybe: range(at, at)? })
-    };
-    let below = || -> Result<Cand> {
-        let sure = if at > 0 { range(0, at - 1)? } else { RoaringBitmap::new() };
-        Ok(Cand { sure, maybe: range(at, at)? })
-    };
-    match prefix {
-        Prefix::Eq | Prefix::Ap => within(),
-        Prefix::Ne => Ok(Cand::maybe(range(0, LAST)?)),
-        Prefix::Gt | Prefix::Sa => above(),
-        Prefix::Lt | Prefix::Eb => below(),
-        // As matched: the bounds of the precision do not count (search.html#number).
-        Prefix::Ge => above(),
-        Prefix::Le => below(),
-    }
-}
-
-/// Dates of one parameter, or of `lastUpdated` of a type.
-struct Days<'v> {
-    view: &'v View<'v>,
-    p: ParamId,
-    rt: Option<ResourceType>,
-}
-
-impl Days<'_> {
-    /// Values with a day from `from` to `to`, both inclusive. Families: `D` within one day, `L`
-    /// beginning, `E` end of longer ones.
-    fn days(&self, family: u8, from: i64, to: i64) -> Result<RoaringBitmap> {
-        if from > to {
-            return Ok(RoaringBitmap::new());
-        }
-        let prefix = match self.rt {
-            // `lastUpdated` is an instant: there are no longer ones.
-            Some(_) if family != b'D' => return Ok(RoaringBitmap::new()),
-            Some(rt) => key::updated_prefix(rt),
-            None => key::param(family, self.p),
-        };
-        leveled(self.view, &prefix, key::DAYS, key::fine_day(from), key::fine_day(to))
-    }
-
-    fn present(&self) -> Result<RoaringBitmap> {
-        match self.rt {
-            Some(rt) => self.view.fetch(&key::of_type(rt)),
-            None => has(self.view, self.p),
-        }
-    }
-
-    fn find(&self, prefix: Prefix, lo: i64, hi: i64) -> Result<Cand> {
-        match prefix {
-            Prefix::Eq => self.within(lo, hi),
-            Prefix::Ne => Ok(Cand::maybe(self.present()?)),
-            Prefix::Gt => self.after(b'E', hi),
-            Prefix::Sa => self.after(b'L', hi),
-            Prefix::Lt => self.before(b'L', lo),
-            Prefix::Eb => self.before(b'E', lo),
-            Prefix::Ge => {
-                let mut found = self.within(lo, hi)?;
-                found.or(self.after(b'E', hi)?);
-                Ok(found)
-            }
-            Prefix::Le => {
-                let mut found = self.within(lo, hi)?;
-                found.or(self.before(b'L', lo)?);
-                Ok(found)
-            }
-            Prefix::Ap => {
-                let (first, last) = (key::day(lo), key::day(hi));
-                let mut found = self.single(lo, hi)?;
-                found.maybe |=
-                    self.days(b'L', key::DAY_MIN, last)? & self.days(b'E', first, key::DAY_MAX)?;
-                Ok(found)
-            }
-        }
-    }
-
-    /// Values within one day that lie in the interval.
-    fn single(&self, lo: i64, hi: i64) -> Result<Cand> {
-        let (first, last) = (key::day(lo), key::day(hi));
-        let mut from = first;
-        let mut to = last;
-        let mut maybe = RoaringBitmap::new();
-        if lo != key::day_start(first) {
-            maybe |= self.days(b'D', first, first)?;
-            from += 1;
-        }
-        if hi != key::day_start(last + 1) - 1 {
-            maybe |= self.days(b'D', last, last)?;
-            to -= 1;
-        }
-        Ok(Cand { sure: self.days(b'D', from, to)?, maybe })
-    }
-
-    fn within(&self, lo: i64, hi: i64) -> Result<Cand> {
-        let mut found = self.single(lo, hi)?;
-        let (first, last) = (key::day(lo), key::day(hi));
-        if last > first {
-            found.maybe |= self.days(b'L', first, last)? & self.days(b'E', first, last)?;
-        }
-        Ok(found)
-    }
-
-    /// Values whose end (`E`) or beginning (`L`) lies after `ms`.
-    fn after(&self, family: u8, ms: i64) -> Result<Cand> {
-        let day = key::day(ms);
-        let aligned = ms == key::day_start(day + 1) - 1;
-        let far = key::DAY_MAX;
-        let sure = self.days(b'D', day + 1, far)? | self.days(family, day + 1, far)?;
-        let maybe = if aligned {
-            RoaringBitmap::new()
-        } else {
-            self.days(b'D', day, day)? | self.days(family, day, day)?
-        };
-        Ok(Cand { sure, maybe })
-    }
-
-    /// Values whose beginning (`L`) or end (`E`) lies before `ms`.
-    fn before(&self, family: u8, ms: i64) -> Result<Cand> {
-        let day = key::day(ms);
-        let aligned = ms == key::day_start(day);
-        let far = key::DAY_MIN;
-        let sure = self.days(b'D', far, day - 1)? | self.days(family, far, day - 1)?;
-        let maybe = if aligned {
-            RoaringBitmap::new()
-        } else {
-            self.days(b'D', day, day)? | self.days(family, day, day)?
-        };
-        Ok(Cand { sure, maybe })
-    }
-}
-
-/// First day of the smallest date under `p`, or of the largest when `descending`.
-pub fn day_of(values: &[Indexed], p: ParamId, descending: bool) -> Option<i64> {
-    let days = values.iter().filter(|v| v.param == p).filter_map(|v| match v.value {
-        IndexValue::Date { lo, hi } => Some(key::day(if descending { hi } else { lo })),
-        _ => None,
-    });
-    if descending { days.max() } else { days.min() }
 }

@@ -2,19 +2,21 @@
 //!
 //! Keys of a custom parameter belong to it alone. Versions that are written once it is known add
 //! to their ends as always; versions from before are put in here, in ascending slices, each in a
-//! transaction of its own with the place reached. A slice may be written twice.
+//! transaction of its own with the place reached. A slice may be written twice: by two processes
+//! that share a database, the place decides, which one of them only can move.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
 use search::value::{Indexed, ParamId};
 
+use crate::disk::postgres;
 use crate::disk::sqlite::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::{self, Keys};
-use crate::posting;
+use crate::posting::{self, Row};
 use crate::snapshot::Snapshot;
 use crate::store::{Shared, Store};
 use crate::types::{ItemOp, Rid, Version};
@@ -26,21 +28,31 @@ pub struct Reindex {
     pub param: ParamId,
     /// Versions in ascending order, with all their values of the parameter.
     pub versions: Vec<(Rid, ResourceType, Vec<Indexed>)>,
+    /// What the item said where the slice begins.
+    pub before: Vec<u8>,
     /// Where the work stands after this slice.
     pub item: ItemOp,
 }
 
+/// Lists of a slice, by key.
+type Lists = BTreeMap<Vec<u8>, Vec<Rid>>;
+
 impl Store {
-    /// Writes a slice; it is on disk when the call returns.
-    ///
-    /// Errors: `Misuse` where the record is in a database that other processes write, too.
-    pub fn reindex(&self, slice: Reindex) -> Result<()> {
+    /// Writes a slice; it is on disk when the call returns true. False: nothing was written,
+    /// because the item says something else by now, or another process is busy with the index.
+    pub fn reindex(&self, slice: Reindex) -> Result<bool> {
         if let Some(failure) = self.failure() {
             return Err(failure);
         }
         let (reply, answer) = mpsc::sync_channel(1);
         self.send(Message::Reindex { slice, reply })?;
         answer.recv().unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    /// The last version of a type that this process knows of; later ones are there when others
+    /// write too, or before the first snapshot.
+    pub fn last_of(&self, rt: ResourceType) -> Rid {
+        self.shared().type_changed[usize::from(rt.0)].load(std::sync::atomic::Ordering::SeqCst)
     }
 }
 
@@ -62,15 +74,27 @@ impl Snapshot {
     }
 }
 
-/// Puts a slice into packed values and posting lists, inside a transaction.
-pub fn write(connection: &Connection, shared: &Shared, slice: &Reindex) -> Result<()> {
-    let mut lists: BTreeMap<Vec<u8>, Vec<Rid>> = BTreeMap::new();
+/// Puts the values of a slice into packed ones, and their keys into lists. Unless all of it succeeds
+/// the transaction must not be committed.
+fn pack(
+    shared: &Shared,
+    slice: &Reindex,
+    mut packed_of: impl FnMut(Rid) -> Result<Vec<u8>>,
+    mut put: impl FnMut(Rid, Vec<u8>) -> Result<()>,
+) -> Result<Lists> {
+    let mut lists = Lists::new();
+    let mut failure = None;
+    let mut number = |text: &str| {
+        shared.system_number(text).unwrap_or_else(|e| {
+            failure = Some(e);
+            0
+        })
+    };
     for (rid, rt, values) in &slice.versions {
-        let mut all = connection.values(*rid, |_, _, packed| shared.unpack(packed))?;
+        let mut all = shared.unpack(&packed_of(*rid)?)?;
         all.retain(|value| value.param != slice.param);
         all.extend(values.iter().cloned());
-        let mut number = |text: &str| shared.systems.number(text);
-        connection.set_packed(*rid, &search::pack::pack(&all, &mut number))?;
+        put(*rid, search::pack::pack(&all, &mut number))?;
         let keys = Keys::of(*rt, values, &mut number);
         // The first key is that of the type, which the version has already.
         for key in keys.iter().skip(1) {
@@ -80,30 +104,84 @@ pub fn write(connection: &Connection, shared: &Shared, slice: &Reindex) -> Resul
             }
         }
     }
-    for (key, rids) in &lists {
-        merge(connection, key, rids)?;
+    match failure {
+        Some(e) => Err(e),
+        None => Ok(lists),
     }
-    let item = &slice.item;
-    connection.put_item(item.collection, &item.key, item.value.as_deref())
 }
 
-/// Adds versions, ascending, anywhere in the list of a key.
-fn merge(connection: &Connection, key: &[u8], rids: &[Rid]) -> Result<()> {
-    let (Some(low), Some(high)) = (rids.first(), rids.last()) else { return Ok(()) };
-    let mut all = RoaringBitmap::new();
-    let mut touched = Vec::new();
-    connection.postings(key, *low, *high, |first, bytes| {
-        posting::decode(first, bytes, &mut all)?;
-        touched.push(first);
-        Ok(true)
+/// Puts a slice into packed values and posting lists, inside a transaction.
+pub fn write(connection: &Connection, shared: &Shared, slice: &Reindex) -> Result<bool> {
+    let item = &slice.item;
+    if connection.item(item.collection, &item.key)?.as_ref() != Some(&slice.before) {
+        return Ok(false);
+    }
+    let packed_of = |rid| connection.values(rid, |_, _, packed| Ok(packed.to_vec()));
+    let put = |rid, packed: Vec<u8>| connection.set_packed(rid, &packed);
+    for (key, rids) in pack(shared, slice, packed_of, put)? {
+        let (Some(low), Some(high)) = (rids.first(), rids.last()) else { continue };
+        let mut rows = Vec::new();
+        connection.postings(&key, *low, *high, |first, bytes| {
+            rows.push((first, bytes.to_vec()));
+            Ok(true)
+        })?;
+        for (first, _) in &rows {
+            connection.drop_posting(&key, *first)?;
+        }
+        for (first, bytes) in merged(&rows, &rids)? {
+            connection.put_posting(&key, first, &bytes)?;
+        }
+    }
+    connection.put_item(item.collection, &item.key, item.value.as_deref())?;
+    Ok(true)
+}
+
+/// As [`write`] in a database that other processes write too; commits.
+pub fn write_shared(
+    database: &postgres::Connection,
+    shared: &Shared,
+    slice: &Reindex,
+) -> Result<bool> {
+    // Posting rows are written by one process at a time.
+    if !database.begin_flush()? || !database.swap_item(&slice.item, &slice.before)? {
+        return Ok(false);
+    }
+    let mut packed: HashMap<Rid, Vec<u8>> = HashMap::new();
+    let rids: RoaringBitmap = slice.versions.iter().map(|(rid, _, _)| *rid).collect();
+    database.each_values(&rids, |rid, _, _, bytes| {
+        packed.insert(rid, bytes.to_vec());
+        Ok(())
     })?;
-    all.extend(rids);
-    for first in touched {
-        connection.drop_posting(key, first)?;
+    let mut changed: Vec<(Rid, Vec<u8>)> = Vec::with_capacity(slice.versions.len());
+    let packed_of = |rid| packed.remove(&rid).ok_or_else(|| Error::corrupt("a version is missing"));
+    let put = |rid, bytes| {
+        changed.push((rid, bytes));
+        Ok(())
+    };
+    let lists = pack(shared, slice, packed_of, put)?;
+    database.set_packed(&changed)?;
+    let (Some(low), Some(high)) = (rids.min(), rids.max()) else {
+        database.commit_open()?;
+        return Ok(true);
+    };
+    let keys: Vec<&[u8]> = lists.keys().map(|key| &key[..]).collect();
+    let mut there = database.take_postings(&keys, low, high)?;
+    let mut rows = Vec::new();
+    for (key, rids) in &lists {
+        let own = there.remove(key).unwrap_or_default();
+        rows.extend(merged(&own, rids)?.into_iter().map(|(first, bytes)| (key, first, bytes)));
+    }
+    database.put_postings(&rows)?;
+    database.commit_open()?;
+    Ok(true)
+}
+
+/// Rows of a key with these versions, ascending, in their places.
+fn merged(rows: &[Row], rids: &[Rid]) -> Result<Vec<Row>> {
+    let mut all: RoaringBitmap = rids.iter().copied().collect();
+    for (first, bytes) in rows {
+        posting::decode(*first, bytes, &mut all)?;
     }
     let all: Vec<Rid> = all.iter().collect();
-    for (first, bytes) in posting::encode(&all) {
-        connection.put_posting(key, first, &bytes)?;
-    }
-    Ok(())
+    Ok(posting::encode(&all))
 }

@@ -76,6 +76,8 @@ pub enum Check {
     NotReferenced { rt: ResourceType, id: String },
     /// The item has this value (`None`: is absent).
     Item { collection: &'static str, key: Vec<u8>, value: Option<Vec<u8>> },
+    /// No process has written a resource of the type behind this version.
+    Unchanged { rt: ResourceType, since: Rid },
 }
 
 /// What the current version must be for a put to be done.

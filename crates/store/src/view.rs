@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use search::custom::Registry;
+use search::custom::{Registry, is_custom};
 use search::value::{IndexValue, Indexed, ParamId};
 
 use crate::body;
@@ -49,24 +49,13 @@ impl View<'_> {
     /// Versions under one key, current or not. Those out of bounds may be left out.
     pub fn fetch(&self, key: &[u8]) -> Result<RoaringBitmap> {
         let mut bitmap = match self.shared.lists.get(key) {
-            Some(kept) => self.within_bounds(&kept),
+            Some(kept) => (*kept).clone(),
             None => self.read_list(key)?,
         };
         for generation in self.generations {
             generation.get(key, &mut bitmap);
         }
         Ok(bitmap)
-    }
-
-    /// The part of a kept list that is wanted, which may be much less to copy than all of it.
-    fn within_bounds(&self, kept: &RoaringBitmap) -> RoaringBitmap {
-        let (low, high) = self.bounds.get();
-        if (low, high) == EVERYTHING {
-            return kept.clone();
-        }
-        let mut wanted = RoaringBitmap::new();
-        wanted.insert_range(low..=high);
-        wanted & kept
     }
 
     /// Number of versions under one key, old ones included.
@@ -104,17 +93,12 @@ impl View<'_> {
         Ok(first.into_iter().chain(in_memory).min())
     }
 
-    /// Whether [`View::fetch_prefix`] has to read more than is wanted.
-    pub fn reads_too_much(&self, prefix: &[u8]) -> bool {
-        self.bounds.get() != EVERYTHING && self.shared.lists.get(&lists::under(prefix)).is_none()
-    }
-
     /// Versions under all keys that begin with `prefix`. Those out of bounds may be left out.
     pub fn fetch_prefix(&self, prefix: &[u8]) -> Result<RoaringBitmap> {
         let name = lists::under(prefix);
         let to = key::after_prefix(prefix);
         let mut all = match self.shared.lists.get(&name) {
-            Some(kept) => self.within_bounds(&kept),
+            Some(kept) => (*kept).clone(),
             None => {
                 let mut all = RoaringBitmap::new();
                 let high = self.bounds.get().1;
@@ -384,9 +368,10 @@ impl View<'_> {
     }
 }
 
-/// What has keys but does not stand with a version: composites. From the values of its body.
+/// What has keys but does not stand with a version: composites of R4. From the values of its body.
 pub(crate) fn left_out_of_pack(values: Vec<Indexed>) -> impl Iterator<Item = Indexed> {
-    values.into_iter().filter(|v| matches!(v.value, search::value::IndexValue::Composite(_)))
+    let is_composite = |value: &IndexValue| matches!(value, IndexValue::Composite(_));
+    values.into_iter().filter(move |v| is_composite(&v.value) && !is_custom(v.param))
 }
 
 /// Index values of a stored body.

@@ -124,7 +124,8 @@ pub enum Message {
     },
     Reindex {
         slice: Reindex,
-        reply: mpsc::SyncSender<Result<()>>,
+        /// Whether it was written.
+        reply: mpsc::SyncSender<Result<bool>>,
     },
     Close,
 }
@@ -302,13 +303,10 @@ impl Writer {
             },
             Message::Dictionary(rt, bytes) => {
                 let done = self.add_dictionary(rt, &bytes);
-                self.shared.readers.changed();
                 self.note(done);
             }
             Message::Flush(reply) => {
                 self.group(Vec::new(), 0);
-                // Who asks for it looks for audit leaves next.
-                self.shared.readers.changed();
                 let waits = matches!(self.engine, Engine::Shared(_)) && self.stalled;
                 let answer = match self.shared.failure() {
                     Some(e) => Err(e),
@@ -322,17 +320,14 @@ impl Writer {
             }
             Message::OutboxDone(seq) => {
                 let done = self.connection.outbox_done(seq);
-                self.shared.readers.changed();
                 self.note(done);
             }
             Message::OutboxRetry { seq, due_ms } => {
                 let done = self.connection.outbox_retry(seq, due_ms);
-                self.shared.readers.changed();
                 self.note(done);
             }
             Message::Blob { blob, reply } => {
                 let answer = self.write_blob(&blob);
-                self.shared.readers.changed();
                 if let Err(e) = &answer {
                     self.stop_unless_full(e);
                 }
@@ -340,7 +335,6 @@ impl Writer {
             }
             Message::Reindex { slice, reply } => {
                 let answer = self.reindex(&slice);
-                self.shared.readers.changed();
                 if let Err(e) = &answer {
                     self.stop_unless_full(e);
                 }
@@ -377,20 +371,27 @@ impl Writer {
         }
     }
 
-    fn reindex(&self, slice: &Reindex) -> Result<()> {
-        let Connection::Sqlite(file) = &self.connection else {
-            let words = "search parameters cannot be added to a record in a PostgreSQL database";
-            return Err(Error::new(Kind::Misuse, words));
+    fn reindex(&self, slice: &Reindex) -> Result<bool> {
+        let file = match &self.connection {
+            Connection::Sqlite(file) => file,
+            Connection::Postgres(database) => {
+                let done = reindex::write_shared(database, &self.shared, slice);
+                if !matches!(done, Ok(true)) {
+                    database.abandon();
+                }
+                return done;
+            }
         };
         let (upto, systems) = (Cell::new(0), &self.shared.systems);
+        let is_done = Cell::new(false);
         self.in_transaction(file, |_| {
-            reindex::write(file, &self.shared, slice)?;
+            is_done.set(reindex::write(file, &self.shared, slice)?);
             let (n, unsaved) = systems.unsaved();
             upto.set(n);
             unsaved.iter().try_for_each(|(n, text)| file.put_system(*n, text))
         })?;
         systems.mark_saved(upto.get());
-        Ok(())
+        Ok(is_done.get())
     }
 
     fn add_dictionary(&mut self, rt: ResourceType, bytes: &[u8]) -> Result<()> {
@@ -488,7 +489,16 @@ impl Writer {
         generation: Option<&Arc<Generation>>,
         group: &Group,
     ) -> std::result::Result<(), CommitError> {
-        if set.checks.is_empty() {
+        for check in &set.checks {
+            if let Check::Unchanged { rt, since } = check {
+                let in_group = group.types.iter().any(|(other, _)| other == rt);
+                let changed = self.shared.type_changed[usize::from(rt.0)].load(Ordering::SeqCst);
+                if in_group || changed > *since {
+                    return Err(CommitError::Conflict);
+                }
+            }
+        }
+        if set.checks.iter().all(|check| matches!(check, Check::Unchanged { .. })) {
             return Ok(());
         }
         let mut generations = self.shared.generations();
@@ -534,7 +544,7 @@ impl Writer {
                         });
                     }
                 }
-                Check::Exists { .. } => {}
+                Check::Exists { .. } | Check::Unchanged { .. } => {}
                 Check::NotReferenced { rt, id } => {
                     let by = referrers_outside(&view, &set.puts, *rt, id)?;
                     if !by.is_empty() {

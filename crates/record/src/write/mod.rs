@@ -13,7 +13,8 @@ pub(crate) use operation::{Op, What};
 pub(crate) use plan::{Integrity, deleted};
 
 use fhir::issue::Issue;
-use store::{ChangeKind, CommitError, Committed};
+use fhir_tables::ResourceType;
+use store::{ChangeKind, Check, CommitError, Committed};
 
 use crate::audit;
 use crate::ctx::Ctx;
@@ -47,11 +48,14 @@ pub(crate) fn write(
     mode: &Mode,
 ) -> Result<Vec<Response>> {
     for _ in 0..ATTEMPTS_MAX {
-        // Until the commit is done: what is written is indexed by every parameter that exists.
-        let custom = record.custom().registry();
         let mut snapshot = record.store().snapshot()?;
-        let mut plan = plan(record, ctx, &mut snapshot, ops, mode, &custom)?;
+        record.custom().refresh(record.store(), record.base_url())?;
+        // Until the commit is done: what is written is indexed by every parameter that exists.
+        let custom = record.custom().known();
+        let mut plan = plan(record, ctx, &mut snapshot, ops, mode, &custom.registry)?;
         drop(snapshot);
+        let rt = ResourceType::SEARCH_PARAMETER;
+        plan.set.checks.push(Check::Unchanged { rt, since: custom.at });
         let texts = kept_texts(&plan, mode);
         let leaf = audit::write_leaf(ctx, ops, &plan.set.puts);
         plan.set.audit.push(leaf);

@@ -399,7 +399,7 @@ impl Planner<'_> {
             Some(defining) => defining,
             None => Defining::begin(self.snapshot)?,
         };
-        defining.set(id, node, self.record.store().is_shared())?;
+        defining.set(id, node)?;
         self.defining = Some(defining);
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod cases;
 mod common;
 mod custom;
+mod custom_links;
 mod door;
 mod everything;
 mod export;

@@ -1,13 +1,13 @@
-//! Parameters that control the result: order, size, inclusion and shape.
+//! Parameters that control the result: size, inclusion and shape.
 //!
 //! Source: FHIR R4 search.html#return, #revinclude, #summary, #elements.
 
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::{ResourceType, SearchKind};
 
-use super::{COUNT_MAX, INCLUDES_MAX, Read, SORT_KEYS_MAX, Setting, invalid, shown, targets};
+use super::{COUNT_MAX, INCLUDES_MAX, Read, Setting, invalid, shown, targets};
 use crate::params;
-use crate::query::{Include, Node, Query, SortKey, Summary, Total};
+use crate::query::{Include, Query, Summary, Total};
 use crate::suggest::nearest;
 
 /// Reads `name` when it is a control; `None` for all other parameters. `across`: the search is on
@@ -28,7 +28,7 @@ pub(super) fn read<'a>(
                 let text = format!("A search may have {INCLUDES_MAX} _include and _revinclude.");
                 return Err(Issue::error(IssueType::TooCostly, "", text));
             }
-            let include = read_include(query.rt, name, modifier, value, across)?;
+            let include = read_include(query.rt, name, modifier, value, across, setting)?;
             let list = if code == "_include" { &mut query.include } else { &mut query.revinclude };
             if !list.contains(&include) {
                 list.push(include);
@@ -47,7 +47,7 @@ pub(super) fn read<'a>(
     }
     seen.push(name);
     match code {
-        "_sort" => read_sort(query, value, setting)?,
+        "_sort" => super::sort::read(query, value, setting)?,
         "_count" => {
             let bad = || invalid(name, "must be a whole number, 0 or more");
             let digits = value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty();
@@ -103,65 +103,6 @@ pub(super) fn read<'a>(
     Ok(Some(Read::Used))
 }
 
-/// What does not go together with a search of contained resources.
-pub(super) fn check_contained(query: &Query) -> Option<Issue> {
-    let is_plain = query.nodes.iter().all(|node| matches!(node, Node::Criterion(_)));
-    let what = match (query.sort.is_empty(), is_plain) {
-        (false, _) => "_sort",
-        (_, false) => "chains, _has, _list and _filter",
-        _ => return None,
-    };
-    let text = format!(
-        "_contained=true and _contained=both do not go together with {what}: leave one out."
-    );
-    Some(Issue::error(IssueType::NotSupported, "", text))
-}
-
-fn read_sort(query: &mut Query, value: &str, setting: Setting<'_>) -> Result<(), Issue> {
-    for key in value.split(',') {
-        let (code, descending) = match key.strip_prefix('-') {
-            Some(code) => (code, true),
-            None => (key, false),
-        };
-        if code.contains(['.', ':']) {
-            let text = format!(
-                "Parameter '_sort' cannot be '{}': R4 defines no order over references and no \
-                 modifiers here; name a parameter of {}.",
-                shown(code),
-                query.rt
-            );
-            return Err(Issue::error(IssueType::NotSupported, "", text));
-        }
-        let Some((param, definition)) = super::find(query.rt, code, "_sort", setting)? else {
-            let codes = params::of(query.rt).map(|(_, param)| param.code);
-            let hint = match nearest(code, codes) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => "name search parameters, with '-' in front for descending order".into(),
-            };
-            let what = format!("cannot sort {} by '{}'; {hint}", query.rt, shown(code));
-            return Err(invalid("_sort", &what));
-        };
-        let kind = definition.kind;
-        let sortable = !definition.expression.is_empty()
-            && !matches!(kind, SearchKind::Composite | SearchKind::Special);
-        if !sortable {
-            let what = format!("cannot sort by '{code}', a {} parameter", kind.as_str());
-            return Err(Issue::error(
-                IssueType::NotSupported,
-                "",
-                format!("Parameter '_sort' {what}."),
-            ));
-        }
-        query.sort.push(SortKey { param, kind, descending });
-    }
-    if query.sort.len() > SORT_KEYS_MAX {
-        let text =
-            format!("_sort may have {SORT_KEYS_MAX} keys; this one has {}.", query.sort.len());
-        return Err(Issue::error(IssueType::TooCostly, "", text));
-    }
-    Ok(())
-}
-
 fn read_elements(query: &mut Query, value: &str, across: bool) -> Result<(), Issue> {
     let def = query.rt.type_id().def();
     for name in value.split(',') {
@@ -188,6 +129,7 @@ fn read_include(
     modifier: &str,
     value: &str,
     across: bool,
+    setting: Setting<'_>,
 ) -> Result<Include, Issue> {
     let reverse = name.starts_with("_rev");
     let iterate = match modifier {
@@ -226,8 +168,10 @@ fn read_include(
     if code == "*" {
         return Ok(Include { source: Some(source), param: None, target, iterate });
     }
-    let references = || params::of(source).filter(|(_, p)| p.kind == SearchKind::Reference);
-    let Some((param, definition)) = references().find(|(_, param)| param.code == code) else {
+    let found = super::find(source, code, name, setting)?;
+    let found = found.filter(|(_, param)| param.kind == SearchKind::Reference);
+    let Some((param, definition)) = found else {
+        let references = || params::of(source).filter(|(_, p)| p.kind == SearchKind::Reference);
         let codes: Vec<&str> = references().map(|(_, param)| param.code).collect();
         let what = format!(
             "names '{}', which is no reference parameter of {source}; it has {}",

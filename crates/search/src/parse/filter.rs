@@ -325,7 +325,7 @@ fn follow(
             Some(within) => Ok(Node::And(vec![make(reading, ty, within, links + 1)?, behind])),
         }
     };
-    node::read_chain(rt, link.name, "_filter", &sub)
+    node::read_chain(rt, link.name, "_filter", reading.setting, &sub)
 }
 
 impl Element {

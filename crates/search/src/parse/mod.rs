@@ -6,19 +6,24 @@
 //! Not here: `_query`; it is refused by name and never left out in silence.
 
 mod control;
+mod cost;
 mod filter;
+mod list;
 mod node;
 mod operand;
+mod sort;
 mod system;
 mod terms;
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
 pub use terms::PARTS_MAX;
 
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::{ResourceType, SearchKind, SearchParam, compartment};
 
+use crate::custom::is_custom;
 use crate::lookup::Lookup;
 use crate::params;
 use crate::plan::may_find_identifiers;
@@ -55,15 +60,27 @@ pub struct Setting<'a> {
 pub const PARAMETERS_MAX: usize = 200;
 /// Most alternatives (comma) of one parameter.
 pub const OPERANDS_MAX: usize = 1_000;
+/// Most different alternatives of one parameter with `:contains`, which are compared with every
+/// text.
+pub const CONTAINS_MAX: usize = 100;
 /// Most resources on a page; a larger `_count` is taken as this.
 pub const COUNT_MAX: u32 = 1_000;
 /// Most keys in `_sort`.
 pub const SORT_KEYS_MAX: usize = 8;
+/// Most references that one key of `_sort` follows.
+pub const SORT_LINKS_MAX: usize = 3;
+/// Most types that the keys of a `_sort` may lead to, together.
+pub const SORT_TARGETS_MAX: usize = 200;
 /// Most `_include` and `_revinclude` of one search together.
 pub const INCLUDES_MAX: usize = 32;
 
 /// Most references between the searched type and the last parameter of a chain or `_has`.
 pub const CHAIN_LINKS_MAX: usize = 8;
+/// Most conditions of one search on other resources: chains and `_has`, each with all its links.
+pub const LINKED_MAX: usize = 8;
+/// Most conditions of one search that are compared with every text: `:contains`, and `co`, `ew`,
+/// `gt`, `lt`, `ge`, `le` of `_filter` on strings.
+pub const SCANS_MAX: usize = 20;
 /// Most conditions of one search, counted for each type that a chain may lead to.
 pub const NODES_MAX: usize = 2_000;
 /// Most values of all parameters together, counted for each type that a chain may lead to.
@@ -151,8 +168,8 @@ fn read_query(
             Err(issue) => issues.push(issue),
         }
     }
-    if issues.is_empty() && query.contained.inner {
-        issues.extend(control::check_contained(&query));
+    if issues.is_empty() {
+        issues.extend(cost::check(&query));
     }
     if issues.is_empty() { Ok(query) } else { Err(issues) }
 }
@@ -193,7 +210,10 @@ fn read_pair<'a>(
     }
     match node::read(reading, query.rt, name, name, value, 0) {
         Ok(node) => {
-            query.nodes.push(node);
+            // What is said twice asks no more.
+            if !query.nodes.contains(&node) {
+                query.nodes.push(node);
+            }
             Ok(Read::Used)
         }
         Err(Fail::Passable(_)) if reading.setting.handling == Handling::Lenient => {
@@ -248,22 +268,36 @@ fn read_criterion(
         Issue::error(IssueType::TooCostly, "", text)
     })?;
     reading.operands_left.set(left);
+    // What is said twice asks no more.
+    let mut seen = HashSet::with_capacity(texts.len());
+    let texts: Vec<&str> = texts.into_iter().filter(|text| seen.insert(*text)).collect();
+    if modifier == Modifier::Contains && texts.len() > CONTAINS_MAX {
+        let text = format!(
+            "Parameter '{}' may have {CONTAINS_MAX} different values with ':contains'; this one \
+             has {}.",
+            shown(name),
+            texts.len()
+        );
+        return Err(Issue::error(IssueType::TooCostly, "", text));
+    }
     let operands = if terms::needs_terms(param, modifier) {
         reader.terms(&texts)?
     } else {
         texts.iter().map(|text| reader.read(text)).collect::<Result<Vec<_>, _>>()?
     };
-    let implied = implied_by(param, modifier, &operands);
+    let implied = implied_by(id, param, modifier, &operands);
     Ok(Criterion { param: id, kind: param.kind, modifier, operands, implied })
 }
 
 /// For a composite: what each component asks of the parameter of the same definition.
 fn implied_by(
+    id: ParamId,
     param: &'static SearchParam,
     modifier: Modifier,
     operands: &[Operand],
 ) -> Vec<Criterion> {
-    if param.kind != SearchKind::Composite || modifier != Modifier::None {
+    // The components of a practice's composite may look elsewhere than the parameters they name.
+    if param.kind != SearchKind::Composite || modifier != Modifier::None || is_custom(id) {
         return Vec::new();
     }
     let mut out = Vec::new();

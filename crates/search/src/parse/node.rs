@@ -1,16 +1,15 @@
-//! One condition: a parameter, a chain, `_has` or `_list`.
+//! One condition: a parameter, a chain or `_has`.
 //!
-//! Source: FHIR R4 search.html#chaining, #has, #list.
+//! Source: FHIR R4 search.html#chaining, #has.
 
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::{ResourceType, SearchKind, SearchParam};
 
 use super::{
-    CHAIN_LINKS_MAX, NODES_MAX, REFUSED, Reading, filter, invalid, not_supported, operand,
-    read_criterion, read_modifier, shown, targets, terms, unknown,
+    CHAIN_LINKS_MAX, NODES_MAX, REFUSED, Reading, Setting, filter, invalid, list, not_supported,
+    operand, read_criterion, read_modifier, shown, targets, terms, unknown,
 };
-use crate::params;
-use crate::query::{Chain, Criterion, Has, Modifier, Node, Operand};
+use crate::query::{Chain, Criterion, Has, Modifier, Node};
 use crate::value::ParamId;
 
 /// Why a condition cannot be read.
@@ -52,7 +51,7 @@ pub(super) fn read(
     }
     if let Some((head, rest)) = name.split_once('.') {
         let sub = |ty| read(reading, ty, rest, full, value, links + 1);
-        return read_chain(rt, head, full, &sub);
+        return read_chain(rt, head, full, reading.setting, &sub);
     }
     let (code, modifier) = match name.split_once(':') {
         Some((code, modifier)) => (code, Some(modifier)),
@@ -63,7 +62,7 @@ pub(super) fn read(
             let form = "must have the form _has:Type:reference:parameter";
             return Err(invalid(full, form).into());
         }
-        "_list" => return read_list(full, modifier, value),
+        "_list" => return list::read(reading, rt, full, modifier, value, links),
         "_filter" if modifier.is_some() => {
             return Err(invalid(full, "has no modifiers; leave ':' and what follows out").into());
         }
@@ -144,13 +143,13 @@ pub(super) fn spend(reading: &Reading<'_>, full: &str, links: usize) -> Result<(
 }
 
 /// A reference parameter of a type.
-fn reference(
+pub(super) fn reference(
     rt: ResourceType,
     code: &str,
     full: &str,
+    setting: Setting<'_>,
 ) -> Result<(ParamId, &'static SearchParam), Fail> {
-    // Chains go through R4's own parameters only: those of the practice have no columns.
-    let Some((id, param)) = params::find(rt, code) else {
+    let Some((id, param)) = super::find(rt, code, full, setting)? else {
         return Err(Fail::Passable(unknown(rt, code)));
     };
     if param.kind != SearchKind::Reference {
@@ -170,13 +169,14 @@ pub(super) fn read_chain(
     rt: ResourceType,
     head: &str,
     full: &str,
+    setting: Setting<'_>,
     sub: &dyn Fn(ResourceType) -> Result<Node, Fail>,
 ) -> Result<Node, Fail> {
     let (code, ty) = match head.split_once(':') {
         Some((code, ty)) => (code, Some(ty)),
         None => (head, None),
     };
-    let (param, definition) = reference(rt, code, full)?;
+    let (param, definition) = reference(rt, code, full, setting)?;
     let reachable = operand::reachable(definition);
     if let Some(name) = ty {
         let Some(ty) = ResourceType::from_name(name) else {
@@ -235,7 +235,7 @@ fn read_has(
         let what = format!("names the type '{}', which R4 does not have", shown(source));
         return Err(invalid(full, &what).into());
     };
-    let (param, definition) = reference(source, code, full)?;
+    let (param, definition) = reference(source, code, full, reading.setting)?;
     if !operand::reachable(definition).contains(&rt) {
         if reading.across {
             // Nothing of this type is found; another type may be.
@@ -246,39 +246,4 @@ fn read_has(
     }
     let node = Box::new(read(reading, source, name, full, value, links + 1)?);
     Ok(Node::Has(Has { source, param, node }))
-}
-
-/// `_list=42`: what the List refers to is what `_has:List:item:_id=42` finds.
-fn read_list(full: &str, modifier: Option<&str>, value: &str) -> Result<Node, Fail> {
-    if modifier.is_some() {
-        return Err(invalid(full, "has no modifiers; leave ':' and what follows out").into());
-    }
-    let mut operands = Vec::new();
-    for id in value.split(',') {
-        if id.starts_with('$') {
-            let why = format!("The functional list '{}' is part of FHIR R4.", shown(id));
-            return Err(not_supported(full, &why).into());
-        }
-        let id = id.strip_prefix("List/").unwrap_or(id);
-        if !fhir::reference::is_id(id) {
-            let what = format!("has the value '{}', which is no id of a List", shown(id));
-            return Err(invalid(full, &what).into());
-        }
-        operands.push(Operand::Id(id.to_owned()));
-    }
-    if operands.len() > super::OPERANDS_MAX {
-        let text = format!("_list may have {} values separated by comma.", super::OPERANDS_MAX);
-        return Err(Issue::error(IssueType::TooCostly, "", text).into());
-    }
-    let list = ResourceType::LIST;
-    let (item, _) = params::find(list, "item").expect("R4 has List.item");
-    let criterion = Criterion {
-        param: params::id_of(list),
-        kind: SearchKind::Token,
-        modifier: Modifier::None,
-        operands,
-        implied: Vec::new(),
-    };
-    let node = Box::new(Node::Criterion(criterion));
-    Ok(Node::Has(Has { source: list, param: item, node }))
 }

@@ -10,7 +10,6 @@ use super::{Setting, invalid, shown, targets};
 use crate::convert::{Target, target, unit_of};
 use crate::decimal;
 use crate::normalize::normalize;
-use crate::params;
 use crate::plan::is_implied_system;
 use crate::query::{CanonicalRange, Modifier, Operand, Prefix, SystemMatch};
 
@@ -252,7 +251,8 @@ impl Reader<'_> {
         }
         let mut operands = Vec::with_capacity(parts.len());
         for (part, (code, _)) in parts.iter().zip(components) {
-            let Some((_, param)) = params::find(self.param.base, code) else {
+            let found = super::find(self.param.base, code, self.name, self.setting)?;
+            let Some((_, param)) = found else {
                 return Err(self.bad(text, &format!("needs '{code}', which is not there")));
             };
             let (name, setting) = (self.name, self.setting);

@@ -3,11 +3,13 @@
 //! Three ways, the cheapest for the numbers at hand: from few candidates to what they refer to;
 //! from few resources that satisfy the inner condition to the lists of what refers to them; and,
 //! when both are many, over the columns of references.
+//! References that a practice's own parameters find have no column: their values are read.
 
 use std::collections::HashMap;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
+use search::custom::is_custom;
 use search::query::{Chain, Has, Node};
 use search::value::{IndexValue, ParamId};
 
@@ -17,7 +19,7 @@ use crate::column;
 use crate::error::Result;
 use crate::key;
 use crate::types::{ChangeKind, Rid};
-use crate::view::EVERYTHING;
+use crate::view::{EVERYTHING, View};
 
 /// From so few candidates one goes to what they refer to, or to what refers to them.
 const CANDIDATES_MAX: u64 = 500;
@@ -34,11 +36,14 @@ impl Cx<'_, '_> {
         chain: &Chain,
         within: Option<&RoaringBitmap>,
     ) -> Result<RoaringBitmap> {
+        let mut found = RoaringBitmap::new();
+        for (ty, node) in &chain.targets {
+            found |= crate::inside::chain(self, chain.param, (*ty, node), within)?;
+        }
         if let Some(few) = within.filter(|within| within.len() <= CANDIDATES_MAX) {
             self.took(Way::FromCandidates);
-            return self.chain_from(chain, few);
+            return Ok(found | self.chain_from(chain, few)?);
         }
-        let mut found = RoaringBitmap::new();
         for (ty, node) in &chain.targets {
             let open = self.begin(|| format!("{ty} where {node}"), Way::All, None);
             let inner = self.anywhere(*ty, node)?;
@@ -54,6 +59,15 @@ impl Cx<'_, '_> {
                 Some(within) => within.clone(),
                 None => self.view.visible(self.view.fetch(&key::param(b'H', chain.param))?)?,
             };
+            if is_custom(chain.param) {
+                self.took(Way::FromCandidates);
+                each_link(self.view, chain.param, &from, |rid, target| {
+                    if target.is_some_and(|target| inner.contains(target)) {
+                        found.insert(rid);
+                    }
+                })?;
+                continue;
+            }
             self.took(Way::Columns);
             let firsts = self.view.firsts(&inner)?;
             // Neighbours often refer to the same resource.
@@ -72,7 +86,7 @@ impl Cx<'_, '_> {
             joined.dedup();
             let sorted = RoaringBitmap::from_sorted_iter(joined.iter().copied());
             found |= sorted.unwrap_or_else(|_| joined.iter().collect());
-            self.each_link(chain.param, &(from & self.open(chain.param)?), |rid, target| {
+            each_link(self.view, chain.param, &(from & self.open(chain.param)?), |rid, target| {
                 if target.is_some_and(|target| inner.contains(target)) {
                     found.insert(rid);
                 }
@@ -87,27 +101,18 @@ impl Cx<'_, '_> {
     /// As [`Cx::chain`] from few versions.
     fn chain_from(&mut self, chain: &Chain, few: &RoaringBitmap) -> Result<RoaringBitmap> {
         let mut links: Vec<(Rid, Rid)> = Vec::new();
-        self.each_link(chain.param, few, |rid, target| {
+        each_link(self.view, chain.param, few, |rid, target| {
             links.extend(target.map(|target| (rid, target)));
         })?;
         let targets: RoaringBitmap = links.iter().map(|(_, target)| *target).collect();
         let mut good = RoaringBitmap::new();
         for (ty, node) in &chain.targets {
-            let of_type: RoaringBitmap = self.of_type(*ty, &targets)?;
+            let of_type: RoaringBitmap = of_type(self.view, *ty, &targets)?;
             if !of_type.is_empty() {
                 good |= self.exact(*ty, node, Some(&of_type))?;
             }
         }
         Ok(links.iter().filter(|(_, target)| good.contains(*target)).map(|(rid, _)| *rid).collect())
-    }
-
-    /// Those of few versions that are of a type.
-    fn of_type(&self, ty: ResourceType, few: &RoaringBitmap) -> Result<RoaringBitmap> {
-        let Some(bounds) = few.min().zip(few.max()) else { return Ok(RoaringBitmap::new()) };
-        let outer = self.view.bounds.replace(bounds);
-        let all = self.view.fetch(&key::of_type(ty));
-        self.view.bounds.set(outer);
-        Ok(all? & few)
     }
 
     /// Versions of `rt` that resources which satisfy the inner condition refer to.
@@ -136,7 +141,7 @@ impl Cx<'_, '_> {
             }
         };
         let mut found = RoaringBitmap::new();
-        let by_value = if inner.len() <= FOLLOW_MAX {
+        let by_value = if inner.len() <= FOLLOW_MAX || is_custom(has.param) {
             inner
         } else {
             self.took(Way::Columns);
@@ -150,7 +155,7 @@ impl Cx<'_, '_> {
             found = self.view.currents(&firsts)?;
             inner & self.open(has.param)?
         };
-        self.each_link(has.param, &by_value, |_, target| found.extend(target))?;
+        each_link(self.view, has.param, &by_value, |_, target| found.extend(target))?;
         if let Some(within) = within {
             return Ok(found & within);
         }
@@ -180,34 +185,43 @@ impl Cx<'_, '_> {
         let heads = self.view.connection.heads(&rids)?;
         Ok(heads.into_iter().map(|head| head.id).collect())
     }
+}
 
-    /// Hands out where the references of a parameter lead: the current version of the target, or
-    /// `None` when there is none. Each version of `from` may come several times, or never.
-    fn each_link(
-        &self,
-        param: ParamId,
-        from: &RoaringBitmap,
-        mut each: impl FnMut(Rid, Option<Rid>),
-    ) -> Result<()> {
-        let mut names: HashMap<Name, usize> = HashMap::new();
-        let mut links: Vec<(Rid, usize)> = Vec::new();
-        self.view.each_values_of(from, &[param], |rid, _, _, values| {
-            for value in values {
-                let IndexValue::Reference { ty, id } = value.value else { continue };
-                let next = names.len();
-                links.push((rid, *names.entry((ty, id)).or_insert(next)));
-            }
-            Ok(())
-        })?;
-        let mut order: Vec<(ResourceType, &str)> = vec![(ResourceType(0), ""); names.len()];
-        for ((ty, id), at) in &names {
-            order[*at] = (*ty, id.as_str());
-        }
-        let idents = self.view.connection.idents(&order, self.view.at)?;
-        for (rid, at) in links {
-            let ident = idents.get(at).copied().flatten();
-            each(rid, ident.filter(|i| i.kind != ChangeKind::Delete).map(|i| i.rid));
+/// Hands out where the references of a parameter lead: the current version of the target, or
+/// `None` when there is none. Each version of `from` may come several times, or never.
+pub fn each_link(
+    view: &View<'_>,
+    param: ParamId,
+    from: &RoaringBitmap,
+    mut each: impl FnMut(Rid, Option<Rid>),
+) -> Result<()> {
+    let mut names: HashMap<Name, usize> = HashMap::new();
+    let mut links: Vec<(Rid, usize)> = Vec::new();
+    view.each_values_of(from, &[param], |rid, _, _, values| {
+        for value in values {
+            let IndexValue::Reference { ty, id } = value.value else { continue };
+            let next = names.len();
+            links.push((rid, *names.entry((ty, id)).or_insert(next)));
         }
         Ok(())
+    })?;
+    let mut order: Vec<(ResourceType, &str)> = vec![(ResourceType(0), ""); names.len()];
+    for ((ty, id), at) in &names {
+        order[*at] = (*ty, id.as_str());
     }
+    let idents = view.connection.idents(&order, view.at)?;
+    for (rid, at) in links {
+        let ident = idents.get(at).copied().flatten();
+        each(rid, ident.filter(|i| i.kind != ChangeKind::Delete).map(|i| i.rid));
+    }
+    Ok(())
+}
+
+/// Those of few versions that are of a type.
+pub fn of_type(view: &View<'_>, ty: ResourceType, few: &RoaringBitmap) -> Result<RoaringBitmap> {
+    let Some(bounds) = few.min().zip(few.max()) else { return Ok(RoaringBitmap::new()) };
+    let outer = view.bounds.replace(bounds);
+    let all = view.fetch(&key::of_type(ty));
+    view.bounds.set(outer);
+    Ok(all? & few)
 }

@@ -14,7 +14,7 @@ use crate::blob;
 use crate::disk::{Ident, NewVersion};
 use crate::error::{Error, Kind, Result};
 use crate::posting::Row;
-use crate::types::{ChangeKind, Head, OutboxRow, Rid};
+use crate::types::{ChangeKind, Head, ItemOp, OutboxRow, Rid};
 
 /// From so many versions on they are sent by COPY.
 const COPY_FROM_VERSIONS: usize = 256;
@@ -522,6 +522,53 @@ impl Connection {
             &[&self.practice(), &keys, &firsts, &rids],
         )?;
         Ok(())
+    }
+
+    /// Sets an item that has the value `before`, inside a transaction. False: it has another one.
+    pub fn swap_item(&self, item: &ItemOp, before: &[u8]) -> Result<bool> {
+        let n = self.execute(
+            "UPDATE vitae.item SET value = $4
+             WHERE practice = $1 AND collection = $2 AND key = $3 AND value = $5",
+            &[&self.practice(), &item.collection, &item.key, &item.value, &before],
+        )?;
+        Ok(n == 1)
+    }
+
+    /// Gives versions other packed values.
+    pub fn set_packed(&self, of: &[(Rid, Vec<u8>)]) -> Result<()> {
+        let rids: Vec<i64> = of.iter().map(|(rid, _)| i64::from(*rid)).collect();
+        let packed: Vec<&[u8]> = of.iter().map(|(_, packed)| &packed[..]).collect();
+        self.execute(
+            "UPDATE vitae.version AS v SET packed = n.packed
+             FROM unnest($2::bigint[], $3::bytea[]) AS n(rid, packed)
+             WHERE v.practice = $1 AND v.rid = n.rid",
+            &[&self.practice(), &rids, &packed],
+        )?;
+        Ok(())
+    }
+
+    /// Removes the posting rows of keys that may hold versions from `low` to `high`; what they
+    /// were, by key.
+    pub fn take_postings(
+        &self,
+        keys: &[&[u8]],
+        low: Rid,
+        high: Rid,
+    ) -> Result<HashMap<Vec<u8>, Vec<Row>>> {
+        let rows = self.query(
+            "DELETE FROM vitae.posting AS p USING unnest($2::bytea[]) AS k(key)
+             WHERE p.practice = $1 AND p.key = k.key AND p.first <= $4 AND p.first >= coalesce(
+               (SELECT max(q.first) FROM vitae.posting AS q
+                WHERE q.practice = $1 AND q.key = k.key AND q.first <= $3), 0)
+             RETURNING p.key, p.first, p.rids",
+            &[&self.practice(), &keys, &i64::from(low), &i64::from(high)],
+        )?;
+        let mut found: HashMap<Vec<u8>, Vec<Row>> = HashMap::new();
+        for row in &rows {
+            let row_of = (rid_of(row, 1)?, super::bytes_of(row, 2)?.to_vec());
+            found.entry(super::bytes_of(row, 0)?.to_vec()).or_default().push(row_of);
+        }
+        Ok(found)
     }
 
     pub fn put_dead_chunk(&self, chunk: u32, bitmap: &[u8]) -> Result<()> {
