@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use fhir::issue::IssueType;
 use fhir::json::Doc;
 use record::{Ctx, Headers, PatchBody, Payload, Record, Request};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::answer::{self, PLAIN};
@@ -26,11 +27,8 @@ use crate::{HttpRequest, HttpResponse, oauth};
 
 /// Bytes of path and query; longer searches go to `_search` by POST.
 pub const URL_BYTES_MAX: usize = 8 * 1024;
-/// Requests that write or search at the same time; more of them wait.
+/// Requests that write at the same time; more of them wait.
 const WORKING_MAX: usize = 32;
-/// Of these, those that only read: they keep the cores busy and wait for no disk, so more of them
-/// at a time would only take memory.
-const READING_MAX: usize = 8;
 /// Bytes of bodies that are worked on at the same time: what is made of a body while it is checked
 /// and indexed takes many times its size.
 const WORKING_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -54,7 +52,7 @@ pub struct Door {
     metrics_token: Option<String>,
     capability: Capability,
     working: Semaphore,
-    reading: Semaphore,
+    reading: Handle,
     working_bytes: Semaphore,
     n_waiting: AtomicU64,
     request_prefix: String,
@@ -70,11 +68,13 @@ pub struct Caller {
 impl Door {
     /// `base_url` is where clients find `/fhir`, without a slash at the end, such as
     /// `http://127.0.0.1:8080/fhir`. With a `metrics_token`, `/metrics` also answers to it.
+    /// `reading` has as many threads for blocking work as may read at a time.
     pub fn new(
         record: Record,
         auth: Arc<Auth>,
         base_url: &str,
         metrics_token: Option<String>,
+        reading: Handle,
     ) -> Door {
         let mut prefix = [0; 4];
         record.random(&mut prefix);
@@ -88,7 +88,7 @@ impl Door {
             metrics_token,
             capability: Capability::new(base_url, started_ms),
             working: Semaphore::new(WORKING_MAX),
-            reading: Semaphore::new(READING_MAX),
+            reading,
             working_bytes: Semaphore::new(WORKING_BYTES_MAX / WORKING_BYTES_UNIT),
             n_waiting: AtomicU64::new(0),
             request_prefix,
@@ -229,11 +229,8 @@ impl Door {
         let content_type = text_of(&parts.headers, &CONTENT_TYPE).unwrap_or_default();
         let door = Arc::clone(&self);
         let n_bytes = received.bytes.len();
-        let _reading = match takes_body {
-            true => None,
-            false => self.reading.acquire().await.ok(),
-        };
-        self.work(wanted, n_bytes, move || {
+        let only_reads = interaction.only_reads();
+        let work = move || {
             let mut received = received;
             let payload = match payload(received.take(), &content_type, takes_body) {
                 Ok(payload) => payload,
@@ -244,8 +241,11 @@ impl Door {
                 Ok(request) => door.execute(&ctx, request, wanted),
                 Err(error) => answer::from_error(&error, wanted),
             }
-        })
-        .await
+        };
+        match only_reads {
+            true => self.read(wanted, work).await,
+            false => self.work(wanted, n_bytes, work).await,
+        }
     }
 
     fn execute(&self, ctx: &Ctx, request: Request, wanted: Wanted) -> HttpResponse {
@@ -272,6 +272,25 @@ impl Door {
         if self.record.waits() { tokio::task::block_in_place(work) } else { work() }
     }
 
+    /// A place among the requests that wait or work; none when there are too many.
+    fn wait(&self) -> Option<Waiting<'_>> {
+        let waiting = Waiting(&self.n_waiting);
+        (self.n_waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(waiting)
+    }
+
+    /// Runs what only reads on the threads that are there for it, one after the other.
+    async fn read(
+        &self,
+        wanted: Wanted,
+        work: impl FnOnce() -> HttpResponse + Send + 'static,
+    ) -> HttpResponse {
+        let Some(_waiting) = self.wait() else { return busy(wanted) };
+        match self.reading.spawn_blocking(work).await {
+            Ok(answer) => answer,
+            Err(_) => internal(wanted),
+        }
+    }
+
     /// Runs what may block away from the tasks that serve connections. `n_bytes` is the size of the
     /// body that is worked on.
     pub(crate) async fn work(
@@ -280,10 +299,7 @@ impl Door {
         n_bytes: usize,
         work: impl FnOnce() -> HttpResponse + Send + 'static,
     ) -> HttpResponse {
-        let _waiting = Waiting(&self.n_waiting);
-        if self.n_waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
-            return busy(wanted);
-        }
+        let Some(_waiting) = self.wait() else { return busy(wanted) };
         // The bytes first: a large body that waits for room keeps nobody else out.
         let units = (n_bytes.min(WORKING_BYTES_MAX) / WORKING_BYTES_UNIT) as u32;
         let _room = match units {

@@ -47,6 +47,26 @@ impl Interaction {
     pub const fn is_short(self) -> bool {
         matches!(self, Interaction::Read | Interaction::Vread)
     }
+
+    /// Changes nothing.
+    pub const fn only_reads(self) -> bool {
+        use Interaction::{
+            Everything, HistoryInstance, HistorySystem, HistoryType, LastN, Read,
+            SearchCompartment, SearchSystem, SearchType, Vread,
+        };
+        matches!(
+            self,
+            Read | Vread
+                | HistoryInstance
+                | HistoryType
+                | HistorySystem
+                | SearchType
+                | SearchCompartment
+                | SearchSystem
+                | Everything
+                | LastN
+        )
+    }
 }
 
 /// What a route leads to.

@@ -162,6 +162,8 @@ impl Flusher {
                     shared.lists.generation_is_on_disk(&done, || {
                         shared.set_generations(|list| list.retain(|g| !Arc::ptr_eq(g, &done)));
                     });
+                    // States that nobody reads would keep it in memory.
+                    shared.readers.end_idle();
                     self.frozen = None;
                     self.dirty.clear();
                 }

@@ -32,6 +32,7 @@ mod page;
 mod plan;
 mod posting;
 mod rank;
+mod readers;
 mod reindex;
 mod relocate;
 mod run;

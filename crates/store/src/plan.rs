@@ -341,7 +341,15 @@ fn coded(
         None => {
             let mut prefix = key::with_text(family, p, code);
             prefix.push(0);
-            prefix_range(view, &prefix)?
+            if view.reads_too_much(&prefix) {
+                let mut all = RoaringBitmap::new();
+                for key in systems(view, system, &key::with_text(family, p, code))? {
+                    all |= view.fetch(&key)?;
+                }
+                all
+            } else {
+                prefix_range(view, &prefix)?
+            }
         }
     };
     Ok(if key::text(code).cut { Cand::maybe(rids) } else { Cand::sure(rids) })

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use fhir_tables::ResourceType;
 
-use crate::disk::Connection;
 use crate::error::Result;
-use crate::follow;
 use crate::key;
-use crate::memory::Generation;
-use crate::store::{Reader, Shared, Store};
+use crate::readers::{Reader, State};
+use crate::store::{Shared, Store};
 use crate::types::{ChangeKind, Head, OutboxTask, Rid, Scope, Version};
 use crate::view::{EVERYTHING, View};
 
@@ -19,16 +17,13 @@ pub struct Snapshot {
     pub(crate) shared: Arc<Shared>,
     /// `None` only while dropping.
     reader: Option<Reader>,
-    pub(crate) generations: Vec<Arc<Generation>>,
-    epoch: u64,
+    state: State,
     at: Rid,
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        if let Some(reader) = self.reader.take()
-            && reader.connection.end_read().is_ok()
-        {
+        if let Some(reader) = self.reader.take() {
             self.shared.give_back(reader);
         }
     }
@@ -36,18 +31,9 @@ impl Drop for Snapshot {
 
 impl Snapshot {
     pub(crate) fn begin(shared: Arc<Shared>, at: Option<Rid>) -> Result<Snapshot> {
-        let reader = shared.take_reader()?;
-        if let Connection::Postgres(database) = &reader.connection {
-            follow::catch_up(&shared, database)?;
-        }
-        // First the lists in memory, then the number, then the transaction: what is moved to disk
-        // in between is seen twice, never missed.
-        let epoch = shared.lists.epoch();
-        let generations = shared.generations();
-        let now = shared.live(|live| live.at);
-        reader.connection.begin_read()?;
-        let at = at.map_or(now, |at| at.min(now));
-        Ok(Snapshot { shared, reader: Some(reader), generations, epoch, at })
+        let (reader, state) = shared.reading()?;
+        let at = at.map_or(state.at, |at| at.min(state.at));
+        Ok(Snapshot { shared, reader: Some(reader), state, at })
     }
 
     /// Number of the last version that this snapshot sees.
@@ -63,11 +49,11 @@ impl Snapshot {
         View {
             shared: &self.shared,
             connection: &self.reader().connection,
-            generations: &self.generations,
+            generations: &self.state.generations,
             at: self.at,
             pending_deaths: &[],
             bounds: Cell::new(EVERYTHING),
-            epoch: Some(self.epoch),
+            epoch: Some(self.state.epoch),
         }
     }
 
@@ -80,11 +66,11 @@ impl Snapshot {
         let view = View {
             shared: &self.shared,
             connection,
-            generations: &self.generations,
+            generations: &self.state.generations,
             at: self.at,
             pending_deaths: &[],
             bounds: Cell::new(EVERYTHING),
-            epoch: Some(self.epoch),
+            epoch: Some(self.state.epoch),
         };
         f(&view, bodies)
     }
@@ -268,13 +254,15 @@ impl Store {
     /// The newest version of a resource: the shortest way to a body.
     pub fn read(&self, rt: ResourceType, id: &str) -> Result<Option<Version>> {
         let shared = self.shared();
-        let mut reader = shared.take_reader()?;
-        let at = match &reader.connection {
-            Connection::Sqlite(_) => shared.live(|live| live.at),
+        if self.is_shared() {
             // What is committed is there, whether this process has seen it or not.
-            Connection::Postgres(_) => Rid::MAX,
-        };
-        let found = reader.connection.current(rt, id, at, &mut reader.bodies);
+            let mut reader = shared.take_reader()?;
+            let found = reader.connection.current(rt, id, Rid::MAX, &mut reader.bodies);
+            shared.give_back(reader);
+            return found;
+        }
+        let (mut reader, state) = shared.reading()?;
+        let found = reader.connection.current(rt, id, state.at, &mut reader.bodies);
         shared.give_back(reader);
         found
     }

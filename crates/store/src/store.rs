@@ -4,24 +4,24 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
 use search::custom::Registry;
 use search::value::{Indexed, ParamId};
 
-use crate::body::{self, Dictionaries};
+use crate::body::Dictionaries;
 use crate::disk::{Connection, postgres, schema, sqlite};
 use crate::encode::Encoder;
 use crate::error::{CommitError, Error, Kind, Result};
 use crate::fold::Fold;
-use crate::follow::Follow;
+use crate::follow::{self, Follow};
 use crate::key::Keys;
 use crate::keyring::DataKey;
 use crate::lists::Lists;
 use crate::memory::Generation;
+use crate::readers::Readers;
 use crate::run::{RUN_MIN_PUTS, Run};
 use crate::snapshot::Snapshot;
 use crate::systems::Systems;
@@ -32,8 +32,6 @@ use crate::writer::{self, Job, Link, Message, PreparedPut, PreparedSet};
 const READERS_MAX: usize = 8;
 /// As [`READERS_MAX`] for connections to a server, which works on them beside us.
 const CONNECTIONS_MAX: usize = 24;
-/// How long a reader waits for its turn before it is opened beside the others.
-const TURN_PATIENCE: Duration = Duration::from_millis(50);
 /// Deaths kept in memory for snapshots of the recent past.
 const DEATHS_KEPT: usize = 65_536;
 
@@ -88,13 +86,6 @@ impl Live {
     }
 }
 
-/// A connection for reading, with its decompression contexts.
-pub struct Reader {
-    pub connection: Connection,
-    pub bodies: body::Reader,
-    _turn: Turn,
-}
-
 /// Where the record is kept.
 pub enum Home {
     Folder { folder: PathBuf, key: DataKey },
@@ -118,8 +109,7 @@ pub struct Shared {
     /// For the bodies of large sets.
     pub encoder: Encoder,
     /// Not at work.
-    readers: Mutex<Vec<(Connection, body::Reader)>>,
-    turns: Arc<Turns>,
+    pub readers: Readers,
     failed: AtomicBool,
     /// Audit leaves wait for space on the disk.
     pub audit_stalled: AtomicBool,
@@ -225,13 +215,9 @@ impl Shared {
         })
     }
 
-    pub fn take_reader(&self) -> Result<Reader> {
-        let turn = self.turns.take(self.readers_max());
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some((connection, bodies)) = kept {
-            return Ok(Reader { connection, bodies, _turn: turn });
-        }
-        let connection = match &self.home {
+    /// A new connection to where the record is kept, for reading.
+    pub fn connect(&self) -> Result<Connection> {
+        Ok(match &self.home {
             Home::Folder { folder, key } => Connection::Sqlite(sqlite::Connection(schema::open(
                 folder,
                 key,
@@ -239,56 +225,23 @@ impl Shared {
                 schema::READER_CACHE_KIB,
             )?)),
             Home::Database(place) => Connection::Postgres(postgres::Connection::new(place.clone())),
-        };
-        let bodies = body::Reader::new(self.dictionaries.clone());
-        Ok(Reader { connection, bodies, _turn: turn })
+        })
     }
 
-    fn readers_max(&self) -> usize {
+    /// Takes in what other processes have written.
+    pub fn catch_up(&self, connection: &Connection) -> Result<()> {
+        match connection {
+            Connection::Sqlite(_) => Ok(()),
+            Connection::Postgres(database) => follow::catch_up(self, database),
+        }
+    }
+
+    /// Readers at work at a time.
+    pub fn readers_max(&self) -> usize {
         match &self.home {
             Home::Folder { .. } => READERS_MAX,
             Home::Database(_) => CONNECTIONS_MAX,
         }
-    }
-
-    pub fn give_back(&self, reader: Reader) {
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < self.readers_max() && reader.connection.is_open() {
-            readers.push((reader.connection, reader.bodies));
-        }
-    }
-}
-
-/// Readers at work. More of them than the cores can serve only take memory and each other's time.
-#[derive(Default)]
-struct Turns {
-    taken: Mutex<usize>,
-    free: Condvar,
-}
-
-/// One reader's turn; over when it is dropped.
-pub struct Turn(Arc<Turns>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        *taken = taken.saturating_sub(1);
-        drop(taken);
-        self.0.free.notify_one();
-    }
-}
-
-impl Turns {
-    /// Waits while `max` are taken, but not for ever: who has one may need a second.
-    fn take(self: &Arc<Turns>, max: usize) -> Turn {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut taken, _) = self
-            .free
-            .wait_timeout_while(taken, TURN_PATIENCE, |taken| *taken >= max)
-            .unwrap_or_else(PoisonError::into_inner);
-        *taken += 1;
-        drop(taken);
-        Turn(self.clone())
     }
 }
 
@@ -410,8 +363,7 @@ impl Store {
             custom: RwLock::default(),
             dictionaries: Arc::new(Dictionaries::default()),
             encoder: Encoder::new()?,
-            readers: Mutex::new(Vec::new()),
-            turns: Arc::default(),
+            readers: Readers::default(),
             failed: AtomicBool::new(false),
             audit_stalled: AtomicBool::new(false),
             waiting_audit: Mutex::new(Vec::new()),

@@ -49,13 +49,24 @@ impl View<'_> {
     /// Versions under one key, current or not. Those out of bounds may be left out.
     pub fn fetch(&self, key: &[u8]) -> Result<RoaringBitmap> {
         let mut bitmap = match self.shared.lists.get(key) {
-            Some(kept) => (*kept).clone(),
+            Some(kept) => self.within_bounds(&kept),
             None => self.read_list(key)?,
         };
         for generation in self.generations {
             generation.get(key, &mut bitmap);
         }
         Ok(bitmap)
+    }
+
+    /// The part of a kept list that is wanted, which may be much less to copy than all of it.
+    fn within_bounds(&self, kept: &RoaringBitmap) -> RoaringBitmap {
+        let (low, high) = self.bounds.get();
+        if (low, high) == EVERYTHING {
+            return kept.clone();
+        }
+        let mut wanted = RoaringBitmap::new();
+        wanted.insert_range(low..=high);
+        wanted & kept
     }
 
     /// Number of versions under one key, old ones included.
@@ -93,12 +104,17 @@ impl View<'_> {
         Ok(first.into_iter().chain(in_memory).min())
     }
 
+    /// Whether [`View::fetch_prefix`] has to read more than is wanted.
+    pub fn reads_too_much(&self, prefix: &[u8]) -> bool {
+        self.bounds.get() != EVERYTHING && self.shared.lists.get(&lists::under(prefix)).is_none()
+    }
+
     /// Versions under all keys that begin with `prefix`. Those out of bounds may be left out.
     pub fn fetch_prefix(&self, prefix: &[u8]) -> Result<RoaringBitmap> {
         let name = lists::under(prefix);
         let to = key::after_prefix(prefix);
         let mut all = match self.shared.lists.get(&name) {
-            Some(kept) => (*kept).clone(),
+            Some(kept) => self.within_bounds(&kept),
             None => {
                 let mut all = RoaringBitmap::new();
                 let high = self.bounds.get().1;

@@ -303,10 +303,13 @@ impl Writer {
             },
             Message::Dictionary(rt, bytes) => {
                 let done = self.add_dictionary(rt, &bytes);
+                self.shared.readers.changed();
                 self.note(done);
             }
             Message::Flush(reply) => {
                 self.group(Vec::new(), 0);
+                // Who asks for it looks for audit leaves next.
+                self.shared.readers.changed();
                 let waits = matches!(self.engine, Engine::Shared(_)) && self.stalled;
                 let answer = match self.shared.failure() {
                     Some(e) => Err(e),
@@ -320,14 +323,17 @@ impl Writer {
             }
             Message::OutboxDone(seq) => {
                 let done = self.connection.outbox_done(seq);
+                self.shared.readers.changed();
                 self.note(done);
             }
             Message::OutboxRetry { seq, due_ms } => {
                 let done = self.connection.outbox_retry(seq, due_ms);
+                self.shared.readers.changed();
                 self.note(done);
             }
             Message::Blob { blob, reply } => {
                 let answer = self.write_blob(&blob);
+                self.shared.readers.changed();
                 if let Err(e) = &answer {
                     self.stop_unless_full(e);
                 }
@@ -335,6 +341,7 @@ impl Writer {
             }
             Message::Reindex { slice, reply } => {
                 let answer = self.reindex(&slice);
+                self.shared.readers.changed();
                 if let Err(e) = &answer {
                     self.stop_unless_full(e);
                 }

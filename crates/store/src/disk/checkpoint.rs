@@ -24,6 +24,7 @@ pub struct Checkpointer {
     to_thread: Option<mpsc::SyncSender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
     commits: u32,
+    shared: Arc<Shared>,
 }
 
 impl Checkpointer {
@@ -35,6 +36,7 @@ impl Checkpointer {
         let thread =
             std::thread::Builder::new().name("store-checkpoint".into()).spawn(move || {
                 for () in wanted {
+                    for_thread.readers.end_idle();
                     if let Err(e) = checkpoint(&connection, "PASSIVE") {
                         for_thread.fail(&e.public);
                         return;
@@ -46,6 +48,7 @@ impl Checkpointer {
             to_thread: Some(to_thread),
             thread: Some(thread),
             commits: 0,
+            shared: shared.clone(),
         })
     }
 
@@ -57,7 +60,7 @@ impl Checkpointer {
         self.commits = 0;
         let bytes = std::fs::metadata(&self.log).map_or(0, |m| m.len());
         if bytes >= RESTART_FROM_BYTES {
-            checkpoint(connection, "TRUNCATE")?;
+            self.shared.readers.without_states(|| checkpoint(connection, "TRUNCATE"))?;
         } else if bytes >= COPY_FROM_BYTES
             && let Some(to_thread) = &self.to_thread
         {
@@ -74,7 +77,8 @@ impl Checkpointer {
             let _panicked = thread.join();
         }
         // Not needed for safety: the next start reads the log.
-        let _left_in_log = checkpoint(connection, "TRUNCATE");
+        let _left_in_log =
+            self.shared.readers.without_states(|| checkpoint(connection, "TRUNCATE"));
     }
 }
 

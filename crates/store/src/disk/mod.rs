@@ -237,6 +237,16 @@ impl Connection {
         }
     }
 
+    /// Whether a read transaction may stay open between uses: on a server it would take up a place
+    /// and keep old rows from being cleaned away.
+    pub fn keeps_reading(&self) -> bool {
+        match self {
+            // A failure may have ended it.
+            Connection::Sqlite(c) => !c.0.is_autocommit(),
+            Connection::Postgres(_) => false,
+        }
+    }
+
     /// Whether it is worth keeping.
     pub fn is_open(&self) -> bool {
         match self {

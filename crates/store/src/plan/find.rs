@@ -20,8 +20,21 @@ use crate::key;
 use crate::types::Rid;
 use crate::view::{EVERYTHING, View};
 
-/// With so few candidates left, reading their values is cheaper than another index range.
+/// With so few candidates left, reading their values is cheaper than any index range.
 const VERIFY_RATHER_MAX: u64 = 256;
+
+/// As [`VERIFY_RATHER_MAX`] for each value of a criterion that has a list of its own.
+const VERIFY_RATHER_THAN_LIST_MAX: u64 = 8;
+
+/// With so few candidates left, reading their values is cheaper than looking up the criterion.
+fn verify_rather_max(c: &Criterion) -> u64 {
+    match (c.kind, c.modifier) {
+        (SearchKind::Token | SearchKind::Uri, Modifier::None | Modifier::Type(_)) => {
+            (VERIFY_RATHER_THAN_LIST_MAX * c.operands.len() as u64).min(VERIFY_RATHER_MAX)
+        }
+        _ => VERIFY_RATHER_MAX,
+    }
+}
 
 /// What planning and running a query needs.
 pub struct Cx<'a, 'v> {
@@ -197,8 +210,8 @@ struct Running<'q> {
 }
 
 impl Running<'_> {
-    fn few(&self) -> bool {
-        self.candidates.as_ref().is_some_and(|c| c.len() <= VERIFY_RATHER_MAX)
+    fn few(&self, max: u64) -> bool {
+        self.candidates.as_ref().is_some_and(|c| c.len() <= max)
     }
 
     /// Long lists are not copied where nothing has to be verified.
@@ -266,7 +279,7 @@ impl<'a, 'v> Cx<'a, 'v> {
         let mut is_counted = false;
         let mut at = 0;
         while at < plan.len() {
-            if !is_counted && plan[at].rank >= RANK_COUNTED && !run.few() {
+            if !is_counted && plan[at].rank >= RANK_COUNTED && !run.few(VERIFY_RATHER_MAX) {
                 self.count(rt, &mut plan[at..])?;
                 is_counted = true;
             }
@@ -310,7 +323,7 @@ impl<'a, 'v> Cx<'a, 'v> {
             _ => planned.listed,
         };
         if let Node::Criterion(criterion) = planned.node
-            && run.few()
+            && run.few(verify_rather_max(criterion))
             && planned.rank > 0
             && !is_full_text(criterion)
         {

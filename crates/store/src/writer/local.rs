@@ -101,6 +101,9 @@ impl Writer {
                 self.stalled = false;
                 self.shared.audit_stalled.store(false, Ordering::SeqCst);
                 self.publish(&group);
+                if !answers.is_empty() {
+                    self.shared.readers.changed();
+                }
                 for (reply, answer) in answers {
                     let _caller_gone = reply.send(answer);
                 }

@@ -38,7 +38,7 @@ where
         return answer::failure(Failure::Busy, &app, &head);
     };
     let copy = (app.clone(), head.clone());
-    let joined = tokio::task::spawn_blocking(move || {
+    let joined = copy.0.config.reading.spawn_blocking(move || {
         let _permit = permit;
         run(app, head, work)
     });

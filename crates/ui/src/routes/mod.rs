@@ -39,13 +39,15 @@ pub struct Config {
     pub practice: String,
     /// The practice's time zone.
     pub zone: TimeZone,
+    /// Has as many threads for blocking work as pages may be made at a time.
+    pub reading: tokio::runtime::Handle,
     /// Served over TLS: cookies are `Secure` and carry the `__Host-` name.
     pub tls: bool,
     /// A demo practice: the login page says so, and where its logins are.
     pub demo: bool,
 }
 
-/// Pages made at the same time; more wait.
+/// Pages that are made or wait for it; more wait before they take a place.
 const WORKING_MAX: usize = 32;
 
 /// Shared by all handlers.

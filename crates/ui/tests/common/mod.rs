@@ -85,6 +85,7 @@ fn router(record: &Record, auth: &Arc<Auth>) -> Router {
         auth: Arc::clone(auth),
         practice: "Alder Falls".to_owned(),
         zone: jiff::tz::TimeZone::UTC,
+        reading: tokio::runtime::Handle::current(),
         tls: false,
         demo: true,
     })

@@ -17,8 +17,13 @@ use crate::config::Config;
 use crate::failure::{Context, Failure, Result};
 use crate::practice::{Open, Practice};
 
-/// Threads for writes, searches and pages.
+/// Threads for writes, which wait for the disk together.
 const BLOCKING_THREADS_MAX: usize = 48;
+/// Threads for searches and pages, for each core: they keep the cores busy, so more of them would
+/// only take memory and each other's time.
+const READING_THREADS_PER_CORE: usize = 2;
+/// How long a thread without work keeps what it has reserved.
+const THREAD_KEPT_MAX: Duration = Duration::from_secs(10);
 /// How long a session or token that another process has ended may still be used here, at most.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
 /// How often what is over is removed.
@@ -46,18 +51,36 @@ pub fn run(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> Resu
     let runtime = builder
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .thread_keep_alive(Duration::from_secs(60))
+        .thread_keep_alive(THREAD_KEPT_MAX)
         .build()
         .context(|| "threads cannot be started".to_owned())?;
-    let drained = runtime.block_on(host(data, config, ready))?;
+    let reading = reading_threads()?;
+    let drained = runtime.block_on(host(data, config, reading.handle(), ready))?;
     runtime.shutdown_timeout(Duration::from_secs(5));
+    reading.shutdown_timeout(Duration::from_secs(1));
     if drained == Drained::TimedOut {
         tracing::warn!("stopped before all requests were answered");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<Drained> {
+/// A runtime for nothing but its threads for blocking work.
+fn reading_threads() -> Result<tokio::runtime::Runtime> {
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(n_cores * READING_THREADS_PER_CORE)
+        .thread_keep_alive(THREAD_KEPT_MAX)
+        .thread_name("reading")
+        .build()
+        .context(|| "threads cannot be started".to_owned())
+}
+
+async fn host(
+    data: &Path,
+    config: &Config,
+    reading: &tokio::runtime::Handle,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<Drained> {
     let (tls, zone) = (tls(config)?, time_zone(config)?);
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
         let listen = config.listen;
@@ -76,10 +99,11 @@ async fn host(data: &Path, config: &Config, ready: impl FnOnce(SocketAddr)) -> R
         Arc::clone(&open.auth),
         &base_url,
         config.metrics_token.clone(),
+        reading.clone(),
     ));
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
     let forgetter = open.record.waits().then(|| tokio::spawn(forget(Arc::clone(&open.auth))));
-    let handler = super::site::handler(door, &open, &practice, data, root, zone);
+    let handler = super::site::handler(door, &open, &practice, data, root, zone, reading.clone());
     let control = super::control::listen(data, practice, open.clone())
         .inspect_err(|error| tracing::warn!(%error, "commands cannot reach this process"))
         .ok();

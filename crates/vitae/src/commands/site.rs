@@ -20,12 +20,14 @@ pub fn handler(
     data: &std::path::Path,
     root: &str,
     zone: jiff::tz::TimeZone,
+    reading: tokio::runtime::Handle,
 ) -> impl Fn(Request<Body>, SocketAddr) -> Answer + Clone + Send + Sync + 'static {
     let pages = ui::Pages::new(ui::Config {
         record: open.record.clone(),
         auth: Arc::clone(&open.auth),
         practice: practice.name.clone(),
         zone,
+        reading,
         tls: root.starts_with("https://"),
         demo: data.join(super::demo::LOGINS).exists(),
     });
