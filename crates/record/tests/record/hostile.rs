@@ -10,153 +10,15 @@ use record::{Ctx, Error, Handling, Kind, Request, Response, Return};
 
 use crate::common::{START_MS, TestRecord};
 
+mod values;
+
+use values::{CONTROLS, MODIFIERS, values};
+
 /// Time that one search may take. Without optimisation, and with its checks, code is some times
 /// slower.
 const TIME_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 800 } else { 100 });
 /// Searches that take longer are tried again: other tests have the cores too.
 const TRIES: usize = 4;
-
-/// Nesting, Unicode, patterns, injection, absurd numbers, dates and units.
-fn values() -> Vec<String> {
-    let mut values: Vec<String> = [
-        "",
-        " ",
-        ",",
-        ",,,,",
-        "|",
-        "||",
-        "|||",
-        "$",
-        "$$$$",
-        "\\",
-        "\\\\\\",
-        "\\,\\|\\$",
-        "%00",
-        "\0",
-        "\u{feff}x",
-        "\u{202e}txt.exe",
-        "e\u{301}\u{301}\u{301}\u{301}",
-        "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}",
-        "ﬁ",
-        "İ",
-        "ß",
-        "\u{ffff}",
-        "\u{10ffff}",
-        "' OR '1'='1",
-        "'; DROP TABLE version; --",
-        "\" OR \"\"=\"",
-        "1) UNION SELECT * FROM item--",
-        "${jndi:ldap://x}",
-        "{{7*7}}",
-        "<script>alert(1)</script>",
-        "../../../../etc/passwd",
-        "http://169.254.169.254/latest",
-        "file:///etc/passwd",
-        "(a+)+$",
-        "(((((((((((a*)*)*)*)*)*)*)*)*)*)*b",
-        ".*.*.*.*.*x",
-        "[[[[[[[[",
-        "%%%%%%",
-        "____",
-        "*",
-        "a*",
-        "-",
-        "\"",
-        "NaN",
-        "inf",
-        "-inf",
-        "1e309",
-        "-1e309",
-        "1e-400",
-        "0x10",
-        "99999999999999999999999999999999999999",
-        "gt",
-        "gtgt1",
-        "ap1e308",
-        "ne",
-        "0000-00-00",
-        "9999-12-31T23:59:60Z",
-        "ap9999",
-        "-0001",
-        "2020-02-30",
-        "2020-01-01T25:00:00",
-        "1|http://unitsofmeasure.org|Ym60",
-        "1|http://unitsofmeasure.org|((((((((((m",
-        "1e300|http://unitsofmeasure.org|Ym",
-        "5|http://unitsofmeasure.org|{",
-        "NaN|NaN|NaN|NaN",
-        "90|180|1e308|Ym",
-        "-90|-180|0|fm",
-        "http://x|y|z|w",
-        "Patient/1/_history/2/3",
-        "Patient/",
-        "/",
-        "urn:uuid:",
-        "#",
-        "true",
-        "null",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    values.push("a".repeat(8_000));
-    values.push("9".repeat(8_000));
-    values.push("é".repeat(4_000));
-    values.push("\u{301}".repeat(4_000));
-    values.push(vec!["a"; 10_000].join(","));
-    values.push(vec!["1"; 1_000].join(","));
-    values.push("(".repeat(4_000));
-    values.push("a ".repeat(4_000));
-    values.push("{a}".repeat(2_000));
-    values
-}
-
-const MODIFIERS: &[&str] = &[
-    "",
-    "missing",
-    "exact",
-    "contains",
-    "text",
-    "not",
-    "in",
-    "not-in",
-    "above",
-    "below",
-    "of-type",
-    "identifier",
-    "Patient",
-    "nonsense",
-    "\u{202e}",
-    "type",
-];
-
-/// Parameters that are not of a type.
-const CONTROLS: &[&str] = &[
-    "_sort",
-    "_count",
-    "_total",
-    "_include",
-    "_revinclude",
-    "_include:iterate",
-    "_summary",
-    "_elements",
-    "_contained",
-    "_containedType",
-    "_has",
-    "_has:Observation:patient:code",
-    "_has:::",
-    "_list",
-    "_filter",
-    "_type",
-    "_query",
-    "_page",
-    "_format",
-    "name.name.name",
-    "....",
-    "subject:Patient.name",
-    "' OR 1=1",
-    "\u{0}",
-    "",
-];
 
 const PATIENTS: usize = 600;
 const OBSERVATIONS: usize = 3_000;
