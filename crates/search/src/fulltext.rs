@@ -49,6 +49,16 @@ pub struct Term {
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
+        // Nearly all words are of plain letters, with a plain character behind them.
+        let bytes = rest.as_bytes();
+        let at = bytes.iter().position(|b| b.is_ascii_alphanumeric() || !b.is_ascii())?;
+        let n = bytes[at..].iter().position(|b| !b.is_ascii_alphanumeric());
+        let end = n.map_or(bytes.len(), |n| at + n);
+        if end > at && bytes.get(end).is_none_or(u8::is_ascii) {
+            let word = &rest[at..end];
+            rest = &rest[end..];
+            return Some(word);
+        }
         let start = rest.find(char::is_alphanumeric)?;
         rest = &rest[start..];
         let first = rest.chars().next()?;
@@ -295,6 +305,16 @@ fn ascii_line(text: &str, out: &mut String) {
         out.push('\n');
     }
     let start = out.len();
+    let blanks_apart = |pair: &[u8]| !pair[0].is_ascii_whitespace() || !pair[1].is_ascii_whitespace();
+    let bytes = text.as_bytes();
+    let is_plain = bytes.iter().all(|b| *b >= b' ')
+        && !matches!(bytes, [b' ', ..] | [.., b' '])
+        && bytes.windows(2).all(blanks_apart);
+    if is_plain {
+        out.push_str(text);
+        out[start..].make_ascii_lowercase();
+        return;
+    }
     let mut blank = false;
     for b in text.bytes() {
         if matches!(b, 9..=13 | b' ') {

@@ -10,7 +10,10 @@ use fhir_tables::ResourceType;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
+use crate::blob;
+use crate::disk::Blobs;
 use crate::error::{Error, Result};
+use crate::types::ChangeKind;
 
 /// zstd level: 3 with a dictionary makes a ninth of a Synthea resource in 3 µs.
 const LEVEL: i32 = 3;
@@ -76,6 +79,23 @@ impl Reader {
         let mut body = Vec::new();
         self.read_into(number, size, stored, &mut body)?;
         Ok(body)
+    }
+
+    /// The body of a version as it was given to be written; empty for a deletion.
+    ///
+    /// `form`: number of the dictionary, which says too whether parts stand apart, and bytes.
+    pub fn whole(
+        &mut self,
+        blobs: &dyn Blobs,
+        kind: ChangeKind,
+        (dictionary, size): (u32, usize),
+        stored: &[u8],
+    ) -> Result<Vec<u8>> {
+        if kind == ChangeKind::Delete {
+            return Ok(Vec::new());
+        }
+        let body = self.read(dictionary & !IS_CUT, size, stored)?;
+        if dictionary & IS_CUT == 0 { Ok(body) } else { blob::join(blobs, &body) }
     }
 
     /// As [`Reader::read`], into a buffer that is emptied first.

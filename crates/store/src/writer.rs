@@ -4,12 +4,12 @@
 //! has written nothing. Any failure of the database rolls the whole group back. A full disk leaves
 //! the store usable; every other failure stops it (after a failed `fsync` nothing is known).
 
+mod check;
 mod local;
+mod put;
 mod shared;
 
-use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -20,20 +20,21 @@ use search::custom::is_custom;
 use search::value::{IndexValue, Indexed, NO_PARAM, ParamId};
 use stdx::merkle::Frontier;
 
-use crate::blob::{self, Blob};
-use crate::body::{self, Samples};
-use crate::disk::{Connection, Ident, NewVersion};
-use crate::encode::{self, Encoded, Guess};
+use crate::blob::Blob;
+use crate::body;
+use crate::disk::Connection;
+use crate::encode::Guess;
 use crate::error::{CommitError, Error, Kind, Result};
 use crate::key::Keys;
 use crate::memory::Generation;
 use crate::reindex::{self, Reindex};
 use crate::run::Run;
 use crate::store::Shared;
-use crate::types::{
-    ChangeKind, Check, Committed, Expect, ItemOp, OutboxRow, Put, PutKind, PutResult, Rid,
-};
-use crate::view::{EVERYTHING, View};
+use crate::types::{Check, Committed, Expect, ItemOp, OutboxRow, PutKind, Rid};
+
+use put::{index, numbers_of};
+
+pub use check::{Target, check_targets};
 
 /// Versions in one commit, at most (one set may exceed it alone).
 const GROUP_MAX_PUTS: usize = 4_000;
@@ -490,242 +491,6 @@ impl Writer {
         Ok(Committed { at_ms, puts: results })
     }
 
-    fn check(
-        &mut self,
-        set: &PreparedSet,
-        generation: Option<&Arc<Generation>>,
-        group: &Group,
-    ) -> std::result::Result<(), CommitError> {
-        for check in &set.checks {
-            if let Check::Unchanged { rt, since } = check {
-                let in_group = group.types.iter().any(|(other, _)| other == rt);
-                let changed = self.shared.type_changed[usize::from(rt.0)].load(Ordering::SeqCst);
-                if in_group || changed > *since {
-                    return Err(CommitError::Conflict);
-                }
-            }
-        }
-        if set.checks.iter().all(|check| matches!(check, Check::Unchanged { .. })) {
-            return Ok(());
-        }
-        let mut generations = self.shared.generations();
-        if let (Engine::Shared(_), Some(own)) = (&self.engine, generation) {
-            generations.push(own.clone());
-        }
-        let view = View {
-            shared: &self.shared,
-            connection: &self.connection,
-            generations: &generations,
-            at: self.next - 1,
-            pending_deaths: &group.victims,
-            bounds: Cell::new(EVERYTHING),
-            epoch: None,
-        };
-        let deleted_since = |at: Rid| {
-            group.last_deletion > 0 || self.shared.last_deletion.load(Ordering::SeqCst) > at
-        };
-        for check in &set.checks {
-            match check {
-                Check::Search { query, expect } => {
-                    let types = query.types();
-                    let changed = |rt: &ResourceType| {
-                        self.shared.type_changed[usize::from(rt.0)].load(Ordering::SeqCst)
-                    };
-                    let in_group = group.types.iter().any(|(rt, _)| types.contains(rt));
-                    if !in_group && types.iter().all(|rt| changed(rt) <= set.read_at) {
-                        continue;
-                    }
-                    let mut ids =
-                        crate::page::ids(&view, &mut self.body_reader, query, usize::MAX)?;
-                    ids.sort_unstable();
-                    if ids != *expect {
-                        return Err(CommitError::Conflict);
-                    }
-                }
-                Check::Exists { rt, id, expression } if deleted_since(set.targets_at) => {
-                    if !put_by_set(&set.puts, *rt, id) && !view.exists(*rt, id)? {
-                        return Err(CommitError::MissingTarget {
-                            rt: *rt,
-                            id: id.clone(),
-                            expression: expression.clone(),
-                        });
-                    }
-                }
-                Check::Exists { .. } | Check::Unchanged { .. } => {}
-                Check::NotReferenced { rt, id } => {
-                    let by = referrers_outside(&view, &set.puts, *rt, id)?;
-                    if !by.is_empty() {
-                        let (rt, id) = (*rt, id.clone());
-                        return Err(CommitError::Referenced { rt, id, by });
-                    }
-                }
-                Check::Item { collection, key, value } => {
-                    let found = self.connection.item(collection, key)?;
-                    if found != *value {
-                        return Err(CommitError::Conflict);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The current version of each put's resource, when it is what the put expects.
-    fn check_expectations(
-        &self,
-        puts: &[PreparedPut],
-        group: &Group,
-    ) -> std::result::Result<Vec<Option<Ident>>, CommitError> {
-        let view = View {
-            shared: &self.shared,
-            connection: &self.connection,
-            generations: &[],
-            at: Rid::MAX,
-            pending_deaths: &group.victims,
-            bounds: Cell::new(EVERYTHING),
-            epoch: None,
-        };
-        let mut idents = Vec::with_capacity(puts.len());
-        for (i, put) in puts.iter().enumerate() {
-            if put.expect == Expect::New {
-                idents.push(None);
-                continue;
-            }
-            let ident = view.ident(put.rt, &put.id)?;
-            let live = ident.filter(|i| i.kind != ChangeKind::Delete);
-            let holds = match put.expect {
-                Expect::Any | Expect::New => true,
-                Expect::Absent => live.is_none(),
-                Expect::Exists => live.is_some(),
-                Expect::Version(vid) => live.is_some_and(|i| i.vid == vid),
-            };
-            let newer = match put.kind {
-                PutKind::Restore { vid, .. } => ident.is_none_or(|i| i.vid < vid),
-                _ => true,
-            };
-            if !holds || !newer {
-                return Err(CommitError::Stale { put: i, found: live.map(|i| i.vid) });
-            }
-            idents.push(ident);
-        }
-        Ok(idents)
-    }
-
-    /// First versions of the resources that a set writes; for new ones, the one it is about to get.
-    fn first_versions(
-        &self,
-        puts: &[PreparedPut],
-        idents: &[Option<crate::view::Ident>],
-    ) -> Result<Vec<Rid>> {
-        let mut firsts = Vec::with_capacity(puts.len());
-        for (i, (put, ident)) in puts.iter().zip(idents).enumerate() {
-            firsts.push(match ident {
-                Some(ident) if ident.vid == 1 => ident.rid,
-                Some(_) => self
-                    .connection
-                    .first_version(put.rt, &put.id)?
-                    .ok_or_else(|| Error::corrupt("a resource has no first version"))?,
-                None => self.next.saturating_add(i as Rid),
-            });
-        }
-        Ok(firsts)
-    }
-
-    fn put(
-        &mut self,
-        put: &PreparedPut,
-        before: Option<Ident>,
-        (at_ms, guessed): (i64, bool),
-        group: &mut Group,
-    ) -> Result<PutResult> {
-        let rid = self.next;
-        self.next = rid
-            .checked_add(1)
-            .ok_or_else(|| Error::new(Kind::Broken, "no more version numbers"))?;
-        let next_vid = before.map_or(1, |b| b.vid + 1);
-        let exists = before.is_some_and(|b| b.kind != ChangeKind::Delete);
-        let (vid, last_updated_ms, kind) = match put.kind {
-            PutKind::Delete => (next_vid, at_ms, ChangeKind::Delete),
-            PutKind::Restore { vid, last_updated_ms, kind } => (vid, last_updated_ms, kind),
-            PutKind::Write if exists => (next_vid, at_ms, ChangeKind::Update),
-            PutKind::Write => (next_vid, at_ms, ChangeKind::Create),
-        };
-        let own;
-        let body = match &put.guess {
-            Some(guess) if guessed && guess.vid == vid => &guess.body,
-            _ => {
-                own = self.encode(put, vid, at_ms)?;
-                &own
-            }
-        };
-        let prev = before.filter(|_| exists).map_or(0, |b| b.rid);
-        self.connection.put_version(&NewVersion {
-            rid,
-            rt: put.rt,
-            id: &put.id,
-            vid,
-            at_ms: last_updated_ms,
-            kind,
-            prev,
-            dictionary: body.dictionary,
-            size: body.size,
-            hash: &body.hash,
-            packed: &put.packed,
-            body: &body.stored,
-        })?;
-        if kind == ChangeKind::Delete {
-            group.last_deletion = rid;
-        }
-        if prev > 0 {
-            group.deaths.push((rid, prev));
-            group.victims.push(prev);
-        }
-        match group.types.iter_mut().find(|(rt, _)| *rt == put.rt) {
-            Some((_, last)) => *last = rid,
-            None => group.types.push((put.rt, rid)),
-        }
-        Ok(PutResult { rid, vid, last_updated_ms, kind })
-    }
-
-    /// The body of a put as it goes to disk, long strings apart.
-    fn encode(&mut self, put: &PreparedPut, vid: u32, at_ms: i64) -> Result<Encoded> {
-        let body = match put.kind {
-            PutKind::Delete => Cow::Borrowed(""),
-            PutKind::Restore { .. } => Cow::Borrowed(&*put.text),
-            PutKind::Write => {
-                let time = fhir::date::format_instant(at_ms);
-                Cow::Owned(encode::with_meta(&put.text, put.meta_at, vid, &time))
-            }
-        };
-        let hash = encode::hash(&body);
-        if put.deletes() {
-            return Ok(Encoded { dictionary: 0, size: 0, stored: Vec::new(), hash });
-        }
-        if let Some(samples) = self.bodies.sample(put.rt, body.as_bytes()) {
-            self.train(samples)?;
-        }
-        let Some((left, blobs)) = blob::cut(&body)? else {
-            let (dictionary, stored) = self.bodies.write(put.rt, body.as_bytes())?;
-            return Ok(Encoded { dictionary, size: body.len(), stored, hash });
-        };
-        for blob in blobs {
-            blob.write(&self.connection)?;
-        }
-        let (dictionary, stored) = self.bodies.write(put.rt, &left)?;
-        Ok(Encoded { dictionary: dictionary | body::IS_CUT, size: left.len(), stored, hash })
-    }
-
-    /// Trains a dictionary beside the writer.
-    fn train(&self, samples: Samples) -> Result<()> {
-        let to_self = self.to_self.clone();
-        std::thread::Builder::new().name("store-dictionary".into()).spawn(move || {
-            if let Some(bytes) = samples.train() {
-                let _closed = to_self.send(Message::Dictionary(samples.rt, bytes));
-            }
-        })?;
-        Ok(())
-    }
-
     /// Writes what waits, so that the next start is quick.
     fn close(&mut self) {
         self.group(Vec::new(), 0);
@@ -734,155 +499,4 @@ impl Writer {
             Engine::Shared(_) => self.close_shared(),
         }
     }
-}
-
-/// Adds the versions of a set to the lists and columns in memory.
-fn index(
-    generation: &Generation,
-    set: &PreparedSet,
-    written: &[PutResult],
-    numbers: &[Vec<(ParamId, Rid)>],
-) {
-    for (result, numbers) in written.iter().zip(numbers) {
-        generation.add_numbers(result.rid, numbers);
-    }
-    match (&set.run, written.first()) {
-        (Some(run), Some(first)) => generation.add_run(first.rid, run.clone()),
-        _ => {
-            for (put, result) in set.puts.iter().zip(written) {
-                generation.add(result.rid, put.keys.iter());
-            }
-        }
-    }
-    let mut updated: HashMap<_, Vec<Rid>> = HashMap::new();
-    for (put, result) in set.puts.iter().zip(written) {
-        if result.kind != ChangeKind::Delete {
-            let day = crate::key::day(result.last_updated_ms);
-            updated.entry((put.rt, day)).or_default().push(result.rid);
-        }
-    }
-    for ((rt, day), rids) in updated {
-        for key in crate::key::updated(rt, crate::key::day_start(day)) {
-            generation.add_all(&key, &rids);
-        }
-    }
-}
-
-/// What stands beside a version in the columns.
-fn numbers_of(put: &PreparedPut, rid: Rid, first: Rid, firsts: &[Rid]) -> Vec<(ParamId, Rid)> {
-    let mut numbers: Vec<(ParamId, Rid)> = put
-        .links
-        .iter()
-        .filter_map(|(p, link)| match link {
-            Link::To(first) => Some((*p, *first)),
-            Link::InSet(i) => firsts.get(*i).map(|first| (*p, *first)),
-            Link::Open => None,
-        })
-        .collect();
-    if first != rid && !put.deletes() {
-        numbers.push((crate::column::FIRST, first));
-    }
-    numbers
-}
-
-/// Something that a set writes to.
-pub trait Target {
-    fn rt(&self) -> ResourceType;
-    fn id(&self) -> &str;
-    fn deletes(&self) -> bool;
-}
-
-fn deletes(kind: PutKind) -> bool {
-    match kind {
-        PutKind::Delete => true,
-        PutKind::Write => false,
-        PutKind::Restore { kind, .. } => kind == ChangeKind::Delete,
-    }
-}
-
-impl Target for Put {
-    fn rt(&self) -> ResourceType {
-        self.rt
-    }
-    fn id(&self) -> &str {
-        &self.id
-    }
-    fn deletes(&self) -> bool {
-        deletes(self.kind)
-    }
-}
-
-impl Target for PreparedPut {
-    fn rt(&self) -> ResourceType {
-        self.rt
-    }
-    fn id(&self) -> &str {
-        &self.id
-    }
-    fn deletes(&self) -> bool {
-        deletes(self.kind)
-    }
-}
-
-fn put_by_set(puts: &[impl Target], rt: ResourceType, id: &str) -> bool {
-    puts.iter().any(|p| p.rt() == rt && p.id() == id && !p.deletes())
-}
-
-/// Checks that every `Check::Exists` finds its target.
-pub fn check_targets(
-    view: &View<'_>,
-    checks: &[Check],
-    puts: &[impl Target],
-) -> std::result::Result<(), CommitError> {
-    let mut written = HashMap::with_capacity(puts.len());
-    for put in puts {
-        written.insert((put.rt(), put.id()), put.deletes());
-    }
-    let mut known = std::collections::HashSet::new();
-    let mut wanted = Vec::new();
-    let missing = |rt: &ResourceType, id: &str, expression: &str| CommitError::MissingTarget {
-        rt: *rt,
-        id: id.to_owned(),
-        expression: expression.to_owned(),
-    };
-    for check in checks {
-        let Check::Exists { rt, id, expression } = check else { continue };
-        if !known.insert((*rt, id.as_str())) {
-            continue;
-        }
-        match written.get(&(*rt, id.as_str())) {
-            Some(true) => return Err(missing(rt, id, expression)),
-            Some(false) => {}
-            None => wanted.push((rt, id.as_str(), expression)),
-        }
-    }
-    let named: Vec<(ResourceType, &str)> = wanted.iter().map(|(rt, id, _)| (**rt, *id)).collect();
-    let found = view.connection.idents(&named, view.at)?;
-    for ((rt, id, expression), ident) in wanted.iter().zip(found) {
-        if ident.is_none_or(|ident| ident.kind == ChangeKind::Delete) {
-            return Err(missing(rt, id, expression));
-        }
-    }
-    Ok(())
-}
-
-/// Current resources that refer to `rt/id` and are not written by the set, at most ten.
-fn referrers_outside(
-    view: &View<'_>,
-    puts: &[PreparedPut],
-    rt: ResourceType,
-    id: &str,
-) -> Result<Vec<(ResourceType, String)>> {
-    let mut by = Vec::new();
-    for rid in view.referrers(rt, id)? {
-        let head = view.head(rid)?;
-        let own = puts.iter().any(|p| p.rt == head.rt && p.id == head.id);
-        if !own {
-            by.push((head.rt, head.id));
-            if by.len() == 10 {
-                break;
-            }
-        }
-    }
-    Ok(by)
 }

@@ -1,14 +1,20 @@
-//! SQLite: statements, prepared once per connection.
+//! SQLite: statements, prepared once per connection. Those of the writer stand in [`mod@write`], those
+//! that go through all of the record in [`mod@whole`].
+
+mod whole;
+mod write;
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
-use rusqlite::{CachedStatement, OptionalExtension, Row, ToSql, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 
-use super::{Blobs, ChainRow, Ident, Item, LogRow, NewVersion, Order, Stored};
+use super::{Blobs, Ident, Item, Order};
 use crate::blob;
 use crate::body;
 use crate::error::{CommitError, Error, Kind, Result};
-use crate::types::{ChangeKind, Head, OutboxRow, OutboxTask, Rid, Version};
+use crate::types::{ChangeKind, Head, OutboxTask, Rid, Version};
+
+pub use write::PostingWriter;
 
 const HEAD_COLUMNS: &str = "rid, rt, id, vid, at, kind";
 /// Versions this close are cheaper to pass over in a scan than to look up one by one.
@@ -268,11 +274,7 @@ impl Connection {
         stored: &[u8],
         bodies: &mut body::Reader,
     ) -> Result<Vec<u8>> {
-        if kind == ChangeKind::Delete {
-            return Ok(Vec::new());
-        }
-        let body = bodies.read(dictionary & !body::IS_CUT, size, stored)?;
-        if dictionary & body::IS_CUT == 0 { Ok(body) } else { blob::join(self, &body) }
+        bodies.whole(self, kind, (dictionary, size), stored)
     }
 
     /// Hands over id, time and packed index values of a version.
@@ -492,181 +494,6 @@ impl Connection {
     pub fn first_versions(&self, of: &[(ResourceType, &str)]) -> Result<Vec<Option<Rid>>> {
         of.iter().map(|(rt, id)| self.first_version(*rt, id)).collect()
     }
-
-    /// Versions above `after`, in commit order.
-    pub fn log(&self, after: Rid, mut each: impl FnMut(LogRow<'_>) -> Result<()>) -> Result<()> {
-        let mut statement = self.0.prepare(
-            "SELECT rid, rt, kind, prev, at, packed, id, dictionary, size, body
-             FROM version WHERE rid > ?1 ORDER BY rid",
-        )?;
-        let mut rows = statement.query([after])?;
-        while let Some(row) = rows.next()? {
-            each(LogRow {
-                rid: row.get(0)?,
-                rt: ResourceType(row.get(1)?),
-                kind: kind_of(row.get(2)?, 2)?,
-                prev: row.get(3)?,
-                at_ms: row.get(4)?,
-                packed: bytes_of(row, 5)?,
-                id: row.get_ref(6)?.as_str().map_err(|_| Error::corrupt("an id"))?,
-                dictionary: row.get(7)?,
-                size: size_of(row, 8)?,
-                body: bytes_of(row, 9)?,
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Number and time of the last version; zeros when there is none.
-    pub fn last_version(&self) -> Result<(Rid, i64)> {
-        let mut statement =
-            self.0.prepare("SELECT rid, at FROM version ORDER BY rid DESC LIMIT 1")?;
-        let row = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
-        Ok(row.optional()?.unwrap_or((0, 0)))
-    }
-
-    /// Bitmaps of versions that are not current.
-    pub fn dead(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut statement = self.0.prepare("SELECT bitmap FROM dead")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            each(bytes_of(row, 0)?)?;
-        }
-        Ok(())
-    }
-
-    /// Compression dictionaries, in order of their numbers.
-    pub fn dictionaries(
-        &self,
-        mut each: impl FnMut(u32, ResourceType, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let mut statement =
-            self.0.prepare("SELECT number, rt, bytes FROM dictionary ORDER BY number")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            each(row.get(0)?, ResourceType(row.get(1)?), bytes_of(row, 2)?)?;
-        }
-        Ok(())
-    }
-
-    /// Token systems in order of their numbers, from number `from` on.
-    pub fn systems(&self, from: u32) -> Result<Vec<String>> {
-        let mut statement =
-            self.0.prepare("SELECT text FROM system WHERE number >= ?1 ORDER BY number")?;
-        let rows = statement.query_map([from], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// Compressed chunks of a blob, in order.
-    pub fn blob(&self, hash: &blob::Hash, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut statement =
-            self.0.prepare_cached("SELECT bytes FROM blob WHERE hash = ?1 ORDER BY chunk")?;
-        let mut rows = statement.query(params![hash])?;
-        while let Some(row) = rows.next()? {
-            each(bytes_of(row, 0)?)?;
-        }
-        Ok(())
-    }
-
-    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let mut statement = self.0.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-        Ok(statement.query_row([name], |row| row.get(0)).optional()?)
-    }
-
-    pub fn audit_state(&self) -> Result<Option<Vec<u8>>> {
-        self.meta("audit")
-    }
-
-    /// The last version whose keys are all in posting rows.
-    pub fn flushed(&self) -> Result<Rid> {
-        match self.meta("flushed")? {
-            Some(bytes) => bytes
-                .try_into()
-                .map(Rid::from_le_bytes)
-                .map_err(|_| Error::corrupt("the number 'flushed'")),
-            None => Ok(0),
-        }
-    }
-
-    /// What is wrong with the file itself: pages that do not decrypt, B-trees that are not whole.
-    pub fn integrity(&self) -> Result<Vec<String>> {
-        let mut statement = self.0.prepare("PRAGMA cipher_integrity_check")?;
-        let rows = statement.query_map([], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// All versions up to `at` as they stand, in commit order.
-    pub fn each_stored(
-        &self,
-        at: Rid,
-        mut each: impl FnMut(&Stored<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let sql = format!(
-            "SELECT {HEAD_COLUMNS}, dictionary, size, body, hash, packed, prev FROM version
-             WHERE rid <= ?1 ORDER BY rid"
-        );
-        let mut statement = self.0.prepare(&sql)?;
-        let mut rows = statement.query([at])?;
-        while let Some(row) = rows.next()? {
-            each(&Stored {
-                head: head_of(row)?,
-                dictionary: row.get(6)?,
-                size: size_of(row, 7)?,
-                body: bytes_of(row, 8)?,
-                hash: bytes_of(row, 9)?,
-                packed: bytes_of(row, 10)?,
-                prev: row.get(11)?,
-            })?;
-        }
-        Ok(())
-    }
-
-    /// All items: collection, key and value.
-    pub fn each_item(&self, mut each: impl FnMut(&str, &[u8], &[u8]) -> Result<()>) -> Result<()> {
-        let mut statement = self.0.prepare("SELECT collection, key, value FROM item")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let collection =
-                row.get_ref(0)?.as_str().map_err(|_| Error::corrupt("a collection"))?;
-            each(collection, bytes_of(row, 1)?, bytes_of(row, 2)?)?;
-        }
-        Ok(())
-    }
-
-    /// All chunks of all blobs: hash, number and bytes.
-    pub fn each_chunk(
-        &self,
-        mut each: impl FnMut(&blob::Hash, usize, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let mut statement = self.0.prepare("SELECT hash, chunk, bytes FROM blob")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let hash = bytes_of(row, 0)?.try_into().map_err(|_| Error::corrupt("a hash"))?;
-            each(&hash, size_of(row, 1)?, bytes_of(row, 2)?)?;
-        }
-        Ok(())
-    }
-
-    /// All of `ident` up to `at`, in order of type, id and version.
-    pub fn each_chain(&self, at: Rid, mut each: impl FnMut(ChainRow) -> Result<()>) -> Result<()> {
-        let mut statement = self.0.prepare(
-            "SELECT i.rt, i.id, i.vid, i.rid, v.rid IS NOT NULL
-               AND v.rt = i.rt AND v.id = i.id AND v.vid = i.vid AND v.kind = i.kind
-             FROM ident i LEFT JOIN version v ON v.rid = i.rid WHERE i.rid <= ?1
-             ORDER BY i.rt, i.id, i.vid",
-        )?;
-        let mut rows = statement.query([at])?;
-        while let Some(row) = rows.next()? {
-            each(ChainRow {
-                rt: ResourceType(row.get(0)?),
-                id: row.get(1)?,
-                vid: row.get(2)?,
-                rid: row.get(3)?,
-                is_in_log: row.get(4)?,
-            })?;
-        }
-        Ok(())
-    }
 }
 
 impl Blobs for Connection {
@@ -676,165 +503,6 @@ impl Blobs for Connection {
 }
 
 /// Writing. All but the last three happen between `begin` and `commit`.
-impl Connection {
-    pub fn begin(&self) -> Result<()> {
-        self.run("BEGIN IMMEDIATE")
-    }
-
-    /// On disk when this returns.
-    pub fn commit(&self) -> Result<()> {
-        self.run("COMMIT")
-    }
-
-    /// After a failure; it may have ended the transaction already.
-    pub fn roll_back(&self) -> Result<()> {
-        if !self.0.is_autocommit() {
-            self.0.execute_batch("ROLLBACK")?;
-        }
-        Ok(())
-    }
-
-    pub fn put_version(&self, v: &NewVersion<'_>) -> Result<()> {
-        self.execute(
-            "INSERT INTO version VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
-            params![
-                v.rid,
-                v.rt.0,
-                v.id,
-                v.vid,
-                v.at_ms,
-                v.kind as i64,
-                v.prev,
-                v.dictionary,
-                v.size as i64,
-                v.hash,
-                v.packed,
-                v.body
-            ],
-        )?;
-        self.execute(
-            "INSERT INTO ident VALUES(?1, ?2, ?3, ?4, ?5)",
-            params![v.rt.0, v.id, v.vid, v.rid, v.kind as i64],
-        )
-    }
-
-    /// Sets an item, or removes it.
-    pub fn put_item(&self, collection: &str, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-        match value {
-            Some(value) => self.execute(
-                "INSERT INTO item VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?3",
-                params![collection, key, value],
-            ),
-            None => self.execute(
-                "DELETE FROM item WHERE collection = ?1 AND key = ?2",
-                params![collection, key],
-            ),
-        }
-    }
-
-    pub fn put_outbox(&self, row: &OutboxRow) -> Result<()> {
-        self.execute(
-            "INSERT INTO outbox(topic, payload, due, attempts) VALUES(?1, ?2, ?3, 0)",
-            params![row.topic, row.payload, row.due_ms],
-        )
-    }
-
-    pub fn put_audit(&self, seq: u64, leaf: &[u8]) -> Result<()> {
-        self.execute("INSERT INTO audit VALUES(?1, ?2)", params![seq as i64, leaf])
-    }
-
-    pub fn put_system(&self, number: u32, text: &str) -> Result<()> {
-        self.execute("INSERT INTO system VALUES(?1, ?2)", params![number, text])
-    }
-
-    pub fn set_meta(&self, name: &str, value: &[u8]) -> Result<()> {
-        self.execute(
-            "INSERT INTO meta VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
-            params![name, value],
-        )
-    }
-
-    pub fn put_dead(&self, chunk: u32, bitmap: &[u8]) -> Result<()> {
-        self.execute(
-            "INSERT INTO dead VALUES(?1, ?2) ON CONFLICT DO UPDATE SET bitmap = ?2",
-            params![chunk, bitmap],
-        )
-    }
-
-    pub fn put_posting(&self, key: &[u8], first: Rid, rids: &[u8]) -> Result<()> {
-        self.execute("INSERT INTO posting VALUES(?1, ?2, ?3)", params![key, first, rids])
-    }
-
-    /// For writing many rows.
-    pub fn posting_writer(&self) -> Result<PostingWriter<'_>> {
-        Ok(PostingWriter {
-            last: self.0.prepare_cached(
-                "SELECT first, rids FROM posting WHERE key = ?1 ORDER BY first DESC LIMIT 1",
-            )?,
-            put: self.0.prepare_cached("INSERT INTO posting VALUES(?1, ?2, ?3)")?,
-            replace: self
-                .0
-                .prepare_cached("UPDATE posting SET rids = ?3 WHERE key = ?1 AND first = ?2")?,
-        })
-    }
-
-    pub fn drop_posting(&self, key: &[u8], first: Rid) -> Result<()> {
-        self.execute("DELETE FROM posting WHERE key = ?1 AND first = ?2", params![key, first])
-    }
-
-    /// Index values of a version that is there already.
-    pub fn set_packed(&self, rid: Rid, packed: &[u8]) -> Result<()> {
-        self.execute("UPDATE version SET packed = ?2 WHERE rid = ?1", params![rid, packed])
-    }
-
-    pub fn put_blob_chunk(&self, hash: &blob::Hash, chunk: usize, bytes: &[u8]) -> Result<()> {
-        self.execute(
-            "INSERT OR IGNORE INTO blob VALUES(?1, ?2, ?3)",
-            params![hash, chunk as i64, bytes],
-        )
-    }
-
-    pub fn put_dictionary(&self, number: u32, rt: ResourceType, bytes: &[u8]) -> Result<()> {
-        self.execute("INSERT INTO dictionary VALUES(?1, ?2, ?3)", params![number, rt.0, bytes])
-    }
-
-    pub fn outbox_done(&self, seq: i64) -> Result<()> {
-        self.execute("DELETE FROM outbox WHERE seq = ?1", params![seq])
-    }
-
-    pub fn outbox_retry(&self, seq: i64, due_ms: i64) -> Result<()> {
-        self.execute(
-            "UPDATE outbox SET due = ?2, attempts = attempts + 1 WHERE seq = ?1",
-            params![seq, due_ms],
-        )
-    }
-}
-
-/// Posting rows, with statements that stay at hand.
-pub struct PostingWriter<'c> {
-    last: CachedStatement<'c>,
-    put: CachedStatement<'c>,
-    replace: CachedStatement<'c>,
-}
-
-impl PostingWriter<'_> {
-    /// The last row of a key.
-    pub fn last(&mut self, key: &[u8]) -> Result<Option<(Rid, Vec<u8>)>> {
-        Ok(self.last.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
-    }
-
-    pub fn put(&mut self, key: &[u8], first: Rid, rids: &[u8]) -> Result<()> {
-        self.put.execute(params![key, first, rids])?;
-        Ok(())
-    }
-
-    /// Writes a row in place of the one that begins with the same version.
-    pub fn replace(&mut self, key: &[u8], first: Rid, rids: &[u8]) -> Result<()> {
-        self.replace.execute(params![key, first, rids])?;
-        Ok(())
-    }
-}
-
 impl From<rusqlite::Error> for Error {
     fn from(e: rusqlite::Error) -> Error {
         use rusqlite::ErrorCode as C;

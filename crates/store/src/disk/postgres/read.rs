@@ -350,8 +350,7 @@ impl Connection {
                 bodies.add(plain, bytes_of(&row, 0)?);
             }
         }
-        let body = bodies.read(plain, size, stored)?;
-        if dictionary & body::IS_CUT == 0 { Ok(body) } else { blob::join(self, &body) }
+        bodies.whole(self, kind, (dictionary, size), stored)
     }
 
     pub fn values<T>(
