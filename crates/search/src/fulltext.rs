@@ -305,11 +305,10 @@ fn ascii_line(text: &str, out: &mut String) {
         out.push('\n');
     }
     let start = out.len();
-    let blanks_apart = |pair: &[u8]| !pair[0].is_ascii_whitespace() || !pair[1].is_ascii_whitespace();
     let bytes = text.as_bytes();
     let is_plain = bytes.iter().all(|b| *b >= b' ')
         && !matches!(bytes, [b' ', ..] | [.., b' '])
-        && bytes.windows(2).all(blanks_apart);
+        && bytes.windows(2).all(|pair| pair != b"  ");
     if is_plain {
         out.push_str(text);
         out[start..].make_ascii_lowercase();

@@ -184,7 +184,7 @@ fn to_database(
     };
     let (mut n, mut n_bytes) = (0usize, 0);
     source.each_stored(last, |stored| {
-        target.put_version(&new_version(stored))?;
+        target.put_versions(&[new_version(stored)])?;
         n += 1;
         n_bytes += stored.body.len() + stored.packed.len();
         if n.is_multiple_of(ROWS_PER_STEP) || n_bytes > BYTES_PER_STEP {
@@ -276,7 +276,7 @@ fn to_folder(
     source.dictionaries(|number, rt, bytes| target.put_dictionary(number, rt, bytes))?;
     source.each_chunk(|hash, chunk, bytes| target.put_blob_chunk(hash, chunk, bytes))?;
     source.each_stored(last, |stored| {
-        target.put_version(&new_version(stored))?;
+        target.put_versions(&[new_version(stored)])?;
         if stored.head.rid.is_multiple_of(1024) {
             progress(u64::from(stored.head.rid), u64::from(last));
         }

@@ -470,13 +470,16 @@ impl Writer {
         }
         let at_ms = self.last_at_ms;
         let guessed = set.guessed_at_ms == at_ms;
-        let mut results = Vec::with_capacity(set.puts.len());
+        let mut decided = Vec::with_capacity(set.puts.len());
         let firsts = self.first_versions(&set.puts, &idents)?;
         let n_before = group.numbers.len();
         for ((put, before), first) in set.puts.iter().zip(idents).zip(&firsts) {
             group.numbers.push(numbers_of(put, self.next, *first, &firsts));
-            results.push(self.put(put, before, (at_ms, guessed), group)?);
+            decided.push(self.number(put, before, (at_ms, guessed), group)?);
         }
+        let rows: Vec<_> = decided.iter().zip(&set.puts).map(|(d, put)| d.row(put)).collect();
+        self.connection.put_versions(&rows)?;
+        let results: Vec<_> = decided.into_iter().map(|d| d.result).collect();
         if let Some(generation) = generation {
             index(generation, set, &results, &group.numbers[n_before..]);
         }

@@ -214,7 +214,7 @@ dispatch! {
     each_chunk(each: impl FnMut(&blob::Hash, usize, &[u8]) -> Result<()>) -> ();
     /// All versions up to `at`, in order of type, id and version.
     each_chain(at: Rid, each: impl FnMut(ChainRow) -> Result<()>) -> ();
-    put_version(version: &NewVersion<'_>) -> ();
+    put_versions(versions: &[NewVersion<'_>]) -> ();
     /// Sets an item, or removes it.
     put_item(collection: &str, key: &[u8], value: Option<&[u8]>) -> ();
     put_outbox(row: &OutboxRow) -> ();

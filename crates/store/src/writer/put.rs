@@ -14,14 +14,53 @@ use crate::error::{Error, Kind, Result};
 use crate::memory::Generation;
 use crate::types::{ChangeKind, PutKind, PutResult, Rid};
 
+/// A version that is decided on.
+pub(super) struct Decided<'p> {
+    pub result: PutResult,
+    /// The version that it replaces, or 0.
+    prev: Rid,
+    body: Body<'p>,
+}
+
+enum Body<'p> {
+    /// As it was encoded beside the writer.
+    Guessed(&'p Encoded),
+    Own(Encoded),
+}
+
+impl Decided<'_> {
+    /// The row of the version.
+    pub fn row<'r>(&'r self, put: &'r PreparedPut) -> NewVersion<'r> {
+        let body = match &self.body {
+            Body::Guessed(body) => *body,
+            Body::Own(body) => body,
+        };
+        NewVersion {
+            rid: self.result.rid,
+            rt: put.rt,
+            id: &put.id,
+            vid: self.result.vid,
+            at_ms: self.result.last_updated_ms,
+            kind: self.result.kind,
+            prev: self.prev,
+            dictionary: body.dictionary,
+            size: body.size,
+            hash: &body.hash,
+            packed: &put.packed,
+            body: &body.stored,
+        }
+    }
+}
+
 impl Writer {
-    pub(super) fn put(
+    /// Numbers the version that a put becomes.
+    pub(super) fn number<'p>(
         &mut self,
-        put: &PreparedPut,
+        put: &'p PreparedPut,
         before: Option<Ident>,
         (at_ms, guessed): (i64, bool),
         group: &mut Group,
-    ) -> Result<PutResult> {
+    ) -> Result<Decided<'p>> {
         let rid = self.next;
         self.next = rid
             .checked_add(1)
@@ -34,29 +73,11 @@ impl Writer {
             PutKind::Write if exists => (next_vid, at_ms, ChangeKind::Update),
             PutKind::Write => (next_vid, at_ms, ChangeKind::Create),
         };
-        let own;
         let body = match &put.guess {
-            Some(guess) if guessed && guess.vid == vid => &guess.body,
-            _ => {
-                own = self.encode(put, vid, at_ms)?;
-                &own
-            }
+            Some(guess) if guessed && guess.vid == vid => Body::Guessed(&guess.body),
+            _ => Body::Own(self.encode(put, vid, at_ms)?),
         };
         let prev = before.filter(|_| exists).map_or(0, |b| b.rid);
-        self.connection.put_version(&NewVersion {
-            rid,
-            rt: put.rt,
-            id: &put.id,
-            vid,
-            at_ms: last_updated_ms,
-            kind,
-            prev,
-            dictionary: body.dictionary,
-            size: body.size,
-            hash: &body.hash,
-            packed: &put.packed,
-            body: &body.stored,
-        })?;
         if kind == ChangeKind::Delete {
             group.last_deletion = rid;
         }
@@ -68,7 +89,7 @@ impl Writer {
             Some((_, last)) => *last = rid,
             None => group.types.push((put.rt, rid)),
         }
-        Ok(PutResult { rid, vid, last_updated_ms, kind })
+        Ok(Decided { result: PutResult { rid, vid, last_updated_ms, kind }, prev, body })
     }
 
     /// The body of a put as it goes to disk, long strings apart.

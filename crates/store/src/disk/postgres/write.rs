@@ -371,7 +371,11 @@ impl Connection {
         Ok(head.revision > revision && found?.is_some())
     }
 
-    pub fn put_version(&self, v: &NewVersion<'_>) -> Result<()> {
+    pub fn put_versions(&self, versions: &[NewVersion<'_>]) -> Result<()> {
+        versions.iter().try_for_each(|version| self.put_version(version))
+    }
+
+    fn put_version(&self, v: &NewVersion<'_>) -> Result<()> {
         let size = i64::try_from(v.size).map_err(|_| Error::corrupt("a size"))?;
         let dictionary =
             i32::try_from(v.dictionary).map_err(|_| Error::corrupt("a dictionary number"))?;

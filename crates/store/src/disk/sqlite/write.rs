@@ -27,10 +27,13 @@ impl Connection {
         Ok(())
     }
 
-    pub fn put_version(&self, v: &NewVersion<'_>) -> Result<()> {
-        self.execute(
-            "INSERT INTO version VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
-            params![
+    /// Adds versions to the log, and to `ident` in the order in which it keeps them.
+    pub fn put_versions(&self, versions: &[NewVersion<'_>]) -> Result<()> {
+        let mut log = self
+            .0
+            .prepare_cached("INSERT INTO version VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")?;
+        for v in versions {
+            log.execute(params![
                 v.rid,
                 v.rt.0,
                 v.id,
@@ -43,12 +46,15 @@ impl Connection {
                 v.hash,
                 v.packed,
                 v.body
-            ],
-        )?;
-        self.execute(
-            "INSERT INTO ident VALUES(?1, ?2, ?3, ?4, ?5)",
-            params![v.rt.0, v.id, v.vid, v.rid, v.kind as i64],
-        )
+            ])?;
+        }
+        let mut order: Vec<&NewVersion<'_>> = versions.iter().collect();
+        order.sort_unstable_by_key(|v| (v.rt, v.id, v.vid));
+        let mut ident = self.0.prepare_cached("INSERT INTO ident VALUES(?1, ?2, ?3, ?4, ?5)")?;
+        for v in order {
+            ident.execute(params![v.rt.0, v.id, v.vid, v.rid, v.kind as i64])?;
+        }
+        Ok(())
     }
 
     /// Sets an item, or removes it.
