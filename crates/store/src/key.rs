@@ -186,6 +186,12 @@ pub fn bucket(n: f64) -> u32 {
     (ordered >> 40) as u32
 }
 
+/// Whether no smaller number is in the bucket of this one: true for integers and other short
+/// numbers, which are most that are asked for.
+pub fn is_least_of_bucket(n: f64) -> bool {
+    bucket(n.next_down()) != bucket(n)
+}
+
 /// Text as it stands in a key.
 pub struct Text<'t> {
     pub bytes: &'t [u8],
@@ -487,5 +493,21 @@ mod tests {
         let long = "é".repeat(TEXT_MAX_BYTES);
         let t = text(&long);
         assert!(t.cut && std::str::from_utf8(t.bytes).is_ok() && t.bytes.len() <= TEXT_MAX_BYTES);
+    }
+
+    #[test]
+    fn the_least_number_of_a_bucket_has_none_before_it() {
+        for n in [0.0, -0.0, 1.0, 72.0, 140.0, 0.5, 36.75, 4096.0] {
+            assert!(is_least_of_bucket(n), "{n}");
+        }
+        for n in [105.3, 0.1, 72.001, -1.0, -72.0, f64::NEG_INFINITY, 8193.0] {
+            assert!(!is_least_of_bucket(n), "{n}");
+        }
+        for i in 0..20_000 {
+            let n = f64::from(i) / 8.0 - 1_000.0;
+            for other in [n - 0.125, n - 1e-9, n.next_down()] {
+                assert!(!is_least_of_bucket(n) || bucket(other) < bucket(n), "{other} {n}");
+            }
+        }
     }
 }

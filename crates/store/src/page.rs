@@ -22,7 +22,7 @@ use crate::view::{EVERYTHING, View};
 const SORT_ALL_MIN: u64 = 300;
 const SORT_ALL_PER_ROW: u64 = 8;
 /// More unsure candidates than this are not verified just for a total that nobody asked for.
-const TOTAL_FREE_MAX: u64 = 1_000;
+const TOTAL_FREE_MAX: u64 = 64;
 
 /// Ids of the resources that answer a query, at most `limit`, in commit order.
 pub fn ids(
@@ -54,7 +54,7 @@ fn heads(
 }
 
 /// As [`TOTAL_FREE_MAX`], when bodies have to be read for it.
-const BODIES_FREE_MAX: u64 = 128;
+const BODIES_FREE_MAX: u64 = 32;
 
 /// A row in order: sort bytes, then version.
 pub(crate) type Place = (Vec<u8>, Rid);

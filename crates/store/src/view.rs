@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use fhir_tables::ResourceType;
-use roaring::RoaringBitmap;
+use roaring::{MultiOps, RoaringBitmap};
 use search::custom::{Registry, is_custom};
 use search::value::{IndexValue, Indexed, ParamId};
 
@@ -45,6 +45,73 @@ pub const EVERYTHING: (Rid, Rid) = (0, Rid::MAX);
 /// Versions of a column this far apart are looked up, those between are not read.
 const COLUMN_GAP_MAX: u32 = 2_000;
 
+/// A set that is asked for nearly every number of a range: bits where they are dense enough.
+enum Members<'a> {
+    All(Rid, Rid),
+    Bits { low: Rid, words: Vec<u64> },
+    Set(&'a RoaringBitmap),
+}
+
+/// Numbers of the range for each member, at most, for which bits are made.
+const MEMBER_BITS_MAX: u64 = 1_024;
+/// Members for which bits are made: it takes as long as asking for some.
+const MEMBERS_MAX: u64 = 100_000;
+
+impl Members<'_> {
+    /// `low` and `high` are the least and the greatest of `set`.
+    fn of(set: &RoaringBitmap, low: Rid, high: Rid) -> Members<'_> {
+        let span = (high - low) as usize + 1;
+        let n = set.len();
+        if n == span as u64 {
+            return Members::All(low, high);
+        }
+        if span as u64 > n * MEMBER_BITS_MAX || n > MEMBERS_MAX {
+            return Members::Set(set);
+        }
+        let mut words = vec![0u64; span.div_ceil(64)];
+        for rid in set {
+            let at = (rid - low) as usize;
+            words[at / 64] |= 1 << (at % 64);
+        }
+        Members::Bits { low, words }
+    }
+
+    fn contains(&self, rid: Rid) -> bool {
+        match self {
+            Members::All(low, high) => (*low..=*high).contains(&rid),
+            Members::Set(set) => set.contains(rid),
+            Members::Bits { low, words } => {
+                let Some(at) = rid.checked_sub(*low) else { return false };
+                words.get(at as usize / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+            }
+        }
+    }
+
+    /// The least member above a number.
+    fn after(&self, rid: Rid) -> Option<Rid> {
+        match self {
+            Members::All(low, high) => {
+                rid.checked_add(1).filter(|next| next <= high).map(|next| next.max(*low))
+            }
+            Members::Set(set) => {
+                let mut ahead = set.iter();
+                ahead.advance_to(rid.checked_add(1)?);
+                ahead.next()
+            }
+            Members::Bits { low, words } => {
+                let from = rid.checked_add(1)?.saturating_sub(*low);
+                let mut at = from as usize / 64;
+                let mut word = words.get(at)? & (u64::MAX << (from % 64));
+                while word == 0 {
+                    at += 1;
+                    word = *words.get(at)?;
+                }
+                Some(low + at as Rid * 64 + word.trailing_zeros())
+            }
+        }
+    }
+}
+
 impl View<'_> {
     /// Versions under one key, current or not. Those out of bounds may be left out.
     pub fn fetch(&self, key: &[u8]) -> Result<RoaringBitmap> {
@@ -56,6 +123,23 @@ impl View<'_> {
             generation.get(key, &mut bitmap);
         }
         Ok(bitmap)
+    }
+
+    /// Versions under any of the keys: as [`View::fetch`] for each, without copying kept lists.
+    pub fn fetch_all(&self, keys: &[Vec<u8>]) -> Result<RoaringBitmap> {
+        let mut lists = Vec::with_capacity(keys.len());
+        for key in keys {
+            lists.push(match self.shared.lists.get(key) {
+                Some(kept) if self.bounds.get() == EVERYTHING => kept,
+                Some(kept) => Arc::new(self.within_bounds(&kept)),
+                None => Arc::new(self.read_list(key)?),
+            });
+        }
+        let mut all = lists.iter().map(|list| &**list).union();
+        for generation in self.generations {
+            keys.iter().for_each(|key| generation.get(key, &mut all));
+        }
+        Ok(all)
     }
 
     /// The part of a kept list that is wanted, which may be much less to copy than all of it.
@@ -242,22 +326,9 @@ impl View<'_> {
     ) -> Result<()> {
         let (Some(low), Some(high)) = (wanted.min(), wanted.max()) else { return Ok(()) };
         let key = column::key(p);
-        // Pairs come in the order of versions, but for those that are in memory too.
-        let mut ahead = wanted.iter();
-        let (mut at, mut next) = (0, ahead.next());
+        let members = Members::of(wanted, low, high);
         let mut each_wanted = |rid, number| {
-            if rid < at {
-                if wanted.contains(rid) {
-                    each(rid, number);
-                }
-                return;
-            }
-            at = rid;
-            if next.is_some_and(|next| next < rid) {
-                ahead.advance_to(rid);
-                next = ahead.next();
-            }
-            if next == Some(rid) {
+            if members.contains(rid) {
                 each(rid, number);
             }
         };
@@ -270,9 +341,7 @@ impl View<'_> {
                     each_wanted(rid, number);
                 })?;
                 // Wanted versions far behind this row are found by their key, not by reading on.
-                let mut ahead = wanted.iter();
-                ahead.advance_to(last.saturating_add(1));
-                Ok(match ahead.next() {
+                Ok(match members.after(last) {
                     None => false,
                     Some(next) if next > start && next - last > COLUMN_GAP_MAX => {
                         from = Some(next);
@@ -456,4 +525,31 @@ fn step(
         rids |= more;
     }
     each(&key, rids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_found_by_bits_as_in_the_set() {
+        let sets: [RoaringBitmap; 6] = [
+            (7..9_001).collect(),
+            (0..3 * MEMBERS_MAX as Rid).step_by(2).collect(),
+            (500..9_000).step_by(7).collect(),
+            (64..=64).collect(),
+            [0, 63, 64, 65, 127, 128, 1_000].into_iter().collect(),
+            [3, 4_000_000, Rid::MAX].into_iter().collect(),
+        ];
+        for set in sets {
+            let (low, high) = (set.min().expect("some"), set.max().expect("some"));
+            let members = Members::of(&set, low, high);
+            let plain = Members::Set(&set);
+            let asked = (0..9_100).chain([3_999_999, 4_000_000, Rid::MAX - 1, Rid::MAX]);
+            for rid in asked {
+                assert_eq!(members.contains(rid), set.contains(rid), "{rid}");
+                assert_eq!(members.after(rid), plain.after(rid), "after {rid}");
+            }
+        }
+    }
 }

@@ -27,6 +27,7 @@ pub(super) fn leveled(
     to: u32,
 ) -> Result<RoaringBitmap> {
     let mut all = RoaringBitmap::new();
+    let mut keys = Vec::new();
     for run in ladder.cover(from, to) {
         let (mut first, mut last) = (run.first, run.last);
         if run.level < LEVEL_KEPT_FROM {
@@ -43,10 +44,9 @@ pub(super) fn leveled(
             all |= scan(view, prefix, run.level, run.first, first.wrapping_sub(1))?;
             all |= scan(view, prefix, run.level, last + 1, run.last)?;
         }
-        for value in first..=last {
-            all |= view.fetch(&key::leveled(prefix, run.level, value))?;
-        }
+        keys.extend((first..=last).map(|value| key::leveled(prefix, run.level, value)));
     }
+    all |= view.fetch_all(&keys)?;
     Ok(all)
 }
 
@@ -87,30 +87,49 @@ pub fn number_below(
     const LAST: u32 = 0x00FF_FFFF;
     let at = key::bucket(value);
     let range = |from: u32, to: u32| leveled(view, below_key, key::BUCKETS, from, to);
-    let within = || -> Result<Cand> {
+    let is_least = key::is_least_of_bucket;
+    let within = |with_end: bool| -> Result<Cand> {
         let (first, last) = (key::bucket(lo), key::bucket(hi));
-        let sure =
-            if last > first + 1 { range(first + 1, last - 1)? } else { RoaringBitmap::new() };
-        let mut maybe = range(first, first)?;
-        maybe |= range(last, last)?;
+        if first == last {
+            return Ok(Cand::maybe(range(first, first)?));
+        }
+        let (mut sure, mut maybe) = (RoaringBitmap::new(), RoaringBitmap::new());
+        let sure_from = if is_least(lo) { first } else { first + 1 };
+        if sure_from < last {
+            sure = range(sure_from, last - 1)?;
+        }
+        if sure_from > first {
+            maybe |= range(first, first)?;
+        }
+        if with_end || !is_least(hi) {
+            maybe |= range(last, last)?;
+        }
         Ok(Cand { sure, maybe })
     };
-    let above = || -> Result<Cand> {
+    let above = |with_value: bool| -> Result<Cand> {
+        if with_value && is_least(value) {
+            return Ok(Cand::sure(range(at, LAST)?));
+        }
         let sure = if at < LAST { range(at + 1, LAST)? } else { RoaringBitmap::new() };
         Ok(Cand { sure, maybe: range(at, at)? })
     };
-    let below = || -> Result<Cand> {
+    let below = |with_value: bool| -> Result<Cand> {
         let sure = if at > 0 { range(0, at - 1)? } else { RoaringBitmap::new() };
+        if !with_value && is_least(value) {
+            return Ok(Cand::sure(sure));
+        }
         Ok(Cand { sure, maybe: range(at, at)? })
     };
     match prefix {
-        Prefix::Eq | Prefix::Ap => within(),
+        Prefix::Eq => within(false),
+        // The ends of the 10 % belong to it.
+        Prefix::Ap => within(true),
         Prefix::Ne => Ok(Cand::maybe(range(0, LAST)?)),
-        Prefix::Gt | Prefix::Sa => above(),
-        Prefix::Lt | Prefix::Eb => below(),
-        // As matched: the bounds of the precision do not count (search.html#number).
-        Prefix::Ge => above(),
-        Prefix::Le => below(),
+        // The bounds of the precision do not count (search.html#number).
+        Prefix::Gt | Prefix::Sa => above(false),
+        Prefix::Ge => above(true),
+        Prefix::Lt | Prefix::Eb => below(false),
+        Prefix::Le => below(true),
     }
 }
 
