@@ -45,6 +45,8 @@ impl Theme {
 pub struct Reader {
     pub name: String,
     pub role: String,
+    /// Pages for administrators are shown to them alone.
+    pub is_administrator: bool,
     pub theme: Theme,
     pub compact: bool,
 }

@@ -219,6 +219,11 @@ async fn an_administrator_reads_how_a_search_is_carried_out() {
         assert!(html.contains("explain-trouble") && html.contains(says), "{query}: {html}");
     }
     let provider = p.sign_in("ada").await;
+    for (path, shown_to) in [("/account", &cookie), ("/palette?q=search", &cookie)] {
+        let link = "href=\"/admin/explain\"";
+        assert!(p.get(path, shown_to).await.1.contains(link), "{path} leads there");
+        assert!(!p.get(path, &provider).await.1.contains(link), "{path} of others does not");
+    }
     assert_eq!(p.get("/admin/explain", &provider).await.0, 403);
     assert_eq!(p.get("/admin/explain", "").await.0, 303);
 }

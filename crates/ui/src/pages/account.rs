@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::{
     components,
     layout::{self, Place, Reader},
+    pages::patients::EXPLAIN,
     view::Session,
 };
 
@@ -44,6 +45,15 @@ pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
                             button.button name="theme" value="dark" { "Dark" }
                             button.button name="density" value="comfortable" { "Comfortable" }
                             button.button name="density" value="compact" { "Compact" }
+                        }
+                    }
+                    @if reader.is_administrator {
+                        section aria-labelledby="administration-title" {
+                            div.page-head { h2 id="administration-title" { "For administrators" } }
+                            p {
+                                a href=(EXPLAIN.1) data-test="explain-link" { (EXPLAIN.0) }
+                                " — the order of its conditions, their counts and times."
+                            }
                         }
                     }
                 }

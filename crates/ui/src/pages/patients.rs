@@ -115,12 +115,19 @@ fn marked(text: &str, query: &str) -> Markup {
     }
 }
 
+/// The page for administrators that explains searches.
+pub const EXPLAIN: (&str, &str) = ("How a search is carried out", "/admin/explain");
+
 /// Options of the palette: pages whose name holds the query, then patients.
-pub fn options(v: &Patients) -> Markup {
+pub fn options(reader: &Reader, v: &Patients) -> Markup {
     const PAGES: [(&str, &str); 3] =
         [("Today", "/"), ("Patients", "/patients"), ("Account and sessions", "/account")];
+    let of_administrators = reader.is_administrator.then_some(EXPLAIN);
     let query = v.query.to_lowercase();
-    let pages = PAGES.into_iter().filter(|(word, _)| word.to_lowercase().contains(&query));
+    let pages = PAGES
+        .into_iter()
+        .chain(of_administrators)
+        .filter(|(word, _)| word.to_lowercase().contains(&query));
     html! {
         @for row in &v.rows {
             a href={ "/patients/" (row.id) } role="option" tabindex="-1" data-test="palette-option" {

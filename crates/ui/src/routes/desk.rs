@@ -94,6 +94,7 @@ impl Desk {
         Reader {
             name: self.session.name.clone(),
             role: self.session.role.as_str().replace('-', " "),
+            is_administrator: self.session.role == Role::Admin,
             theme: self.head.theme(),
             compact: self.head.compact(),
         }

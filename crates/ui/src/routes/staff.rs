@@ -138,7 +138,7 @@ pub(crate) async fn palette(State(app): State<App>, head: Head) -> Response {
             }
             find::patients(reads, &desk.lens(), &typed, find::PALETTE_MAX)
         })?;
-        let options = pages::patients::options(&v);
+        let options = pages::patients::options(&desk.reader(), &v);
         Ok(answer::page(html! { div id="palette-options" { (options) } }))
     })
     .await
