@@ -37,6 +37,7 @@ fn all(theme: Theme) -> Vec<(&'static str, Markup)> {
     let reader = Reader {
         name: "Ada Provider".to_owned(),
         role: "Provider".to_owned(),
+        is_administrator: false,
         theme,
         compact: false,
     };
