@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let reader = Reader {
         name: "Ada Provider".to_owned(),
         role: "provider".to_owned(),
+        is_administrator: false,
         theme: Theme::Light,
         compact: false,
     };
