@@ -31,7 +31,7 @@ pub const URL_BYTES_MAX: usize = 8 * 1024;
 const WORKING_MAX: usize = 32;
 /// Bytes of bodies that are worked on at the same time: what is made of a body while it is checked
 /// and indexed takes many times its size.
-const WORKING_BYTES_MAX: usize = 8 * 1024 * 1024;
+const WORKING_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes that one permit of the above stands for.
 const WORKING_BYTES_UNIT: usize = 16 * 1024;
 /// Requests that wait or work; more are turned away with 503.

@@ -34,6 +34,8 @@ const WORKERS: usize = 3;
 const QUEUE: usize = 2;
 /// Lines of NDJSON that are stored together.
 const LINES_TOGETHER: usize = 1_000;
+/// As [`LINES_TOGETHER`] where the next patient's lines are waited for.
+const LINES_TOGETHER_MAX: usize = 4_000;
 /// Bytes of lines that are stored together.
 const LINES_BYTES: usize = 4 << 20;
 
@@ -68,11 +70,20 @@ fn load(record: &Record, sources: Vec<Source>) -> Result<Report> {
             .filter(|source| source.form == Form::Archive || source::is_foundation(&source.name()))
             .try_for_each(|source| produce(source, &bar, &source::is_foundation, queue))
     })?);
-    report.add(run(record, WORKERS, &bar, |queue| {
-        others.iter().try_for_each(|source| {
-            produce(source, &bar, &|name| !source::is_foundation(name), queue)
-        })
-    })?);
+    let mut ranked = Vec::with_capacity(others.len());
+    for source in &others {
+        ranked.push((source.rank()?, source));
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    // What is referred to is on disk before what refers to it: chains then follow numbers and need
+    // not look up ids.
+    for group in ranked.chunk_by(|a, b| a.0 == b.0) {
+        report.add(run(record, WORKERS, &bar, |queue| {
+            group.iter().try_for_each(|(_, source)| {
+                produce(source, &bar, &|name| !source::is_foundation(name), queue)
+            })
+        })?);
+    }
     bar.finish_and_clear();
     Ok(report)
 }
@@ -163,18 +174,30 @@ fn content(
     if form != Form::Lines {
         return queue(Unit::text(name, source::read_text(name, reader)?));
     }
-    let mut lines = Vec::new();
+    let mut lines: Vec<Vec<u8>> = Vec::new();
     let (mut first_idx, mut line_idx, mut bytes) = (0, 0, 0);
+    // Each patient's resources follow the patient: they are best stored together.
+    let mut by_patient = false;
     while let Some(line) = source::read_line(name, reader)? {
-        bytes += line.len();
-        lines.push(line);
-        line_idx += 1;
-        if lines.len() >= LINES_TOGETHER || bytes >= LINES_BYTES {
+        let is_patient = source::type_of(&line) == Some("Patient");
+        by_patient = match (is_patient, by_patient) {
+            (true, _) => line_idx == 0 || !lines.last().is_some_and(|l| is_patient_line(l)),
+            (false, before) => before,
+        };
+        let limit = if by_patient && !is_patient { LINES_TOGETHER_MAX } else { LINES_TOGETHER };
+        if lines.len() >= limit || bytes + line.len() > LINES_BYTES && !lines.is_empty() {
             queue(Unit::lines(name, first_idx, std::mem::take(&mut lines), own))?;
             (first_idx, bytes) = (line_idx, 0);
         }
+        bytes += line.len();
+        lines.push(line);
+        line_idx += 1;
     }
     if lines.is_empty() { Ok(()) } else { queue(Unit::lines(name, first_idx, lines, own)) }
+}
+
+fn is_patient_line(line: &[u8]) -> bool {
+    source::type_of(line) == Some("Patient")
 }
 
 /// Loads Bundles that are already in memory; for the demo practice.

@@ -125,9 +125,45 @@ pub fn is_foundation(name: &str) -> bool {
     name.starts_with("hospitalinformation") || name.starts_with("practitionerinformation")
 }
 
+/// The rank of types that few others refer to, and of what is no NDJSON.
+const RANK_OF_OTHERS: u8 = 3;
+
+/// See [`Source::rank`].
+fn rank_of(ty: &str) -> u8 {
+    match ty {
+        "Organization" | "Location" | "Practitioner" | "HealthcareService" | "Endpoint"
+        | "Medication" | "Substance" => 0,
+        "Patient" | "PractitionerRole" => 1,
+        "RelatedPerson" | "Device" | "Coverage" | "EpisodeOfCare" | "Encounter" | "Condition" => 2,
+        _ => RANK_OF_OTHERS,
+    }
+}
+
+/// The type of a line, where it says so at its beginning, as nearly all do.
+pub fn type_of(line: &[u8]) -> Option<&str> {
+    let head = line.get(..line.len().min(80))?;
+    let head = match str::from_utf8(head) {
+        Ok(head) => head,
+        // A character is cut.
+        Err(e) => str::from_utf8(head.get(..e.valid_up_to())?).ok()?,
+    };
+    let rest = head.trim_start().strip_prefix('{')?.trim_start();
+    let rest = rest.strip_prefix("\"resourceType\"")?.trim_start().strip_prefix(':')?;
+    rest.trim_start().strip_prefix('"')?.split('"').next()
+}
+
 impl Source {
     pub fn name(&self) -> String {
         self.path.display().to_string()
+    }
+
+    /// Its place among files of NDJSON with a type each: smaller ones are referred to by others.
+    pub fn rank(&self) -> Result<u8> {
+        if self.form != Form::Lines {
+            return Ok(RANK_OF_OTHERS);
+        }
+        let line = read_line(&self.name(), &mut *self.open()?)?.unwrap_or_default();
+        Ok(rank_of(type_of(&line).unwrap_or_default()))
     }
 
     /// Bytes on disk, for progress.
