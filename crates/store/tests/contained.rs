@@ -2,9 +2,12 @@
 //! contained stands on its own, under the name of its container: chains, `_has`, `_filter` and
 //! `_sort`, pages of any size, on both engines.
 
+#[path = "common/clock.rs"]
+mod clock;
+#[path = "common/random.rs"]
+mod random;
+
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
@@ -18,28 +21,12 @@ use store::{
     SORT_CONTAINED_MAX, SearchPage, Snapshot, Store, WriteSet,
 };
 
-const START_MS: i64 = 1_790_000_000_000;
+use clock::{START_MS, clock};
+use random::Random;
+
 const ORGANIZATIONS: u64 = 5;
 const ALONE: u64 = 6;
 const ORDERS: u64 = 90;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % n
-    }
-
-    fn of<'t>(&mut self, list: &[&'t str]) -> &'t str {
-        list[self.below(list.len() as u64) as usize]
-    }
-}
-
-fn clock() -> store::Clock {
-    let now = AtomicI64::new(START_MS);
-    Arc::new(move || now.fetch_add(60_000, Ordering::SeqCst))
-}
 
 struct Folder(PathBuf);
 

@@ -1,16 +1,20 @@
 //! Chains, `_has`, `_list`, `_filter` and searches across types: the index answers as the matcher
 //! over a world in memory, whatever the numbers are.
 
+#[path = "common/put.rs"]
+mod put;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use fhir::json::Doc;
 use fhir_tables::ResourceType;
 use search::parse::{Handling, Setting, parse, parse_system};
 use search::query::{Query, Total};
 use search::world::{Known, World};
 use store::{Cursor, DataKey, Expect, PageRequest, Put, PutKind, Snapshot, Store, Way, WriteSet};
+
+use put::{put, rt};
 
 /// A store in a folder that goes away with it, and the same resources in memory.
 struct Both {
@@ -95,26 +99,6 @@ impl Both {
 
 fn request(count: usize) -> PageRequest {
     PageRequest { from: None, backward: false, count, total: Total::Accurate }
-}
-
-fn rt(name: &str) -> ResourceType {
-    ResourceType::from_name(name).expect(name)
-}
-
-fn put(json: &str) -> Put {
-    let doc = Doc::parse(json).expect(json);
-    let root = doc.root();
-    let ty = rt(&root.str("resourceType").expect("type"));
-    Put {
-        rt: ty,
-        id: root.str("id").expect("id").into_owned(),
-        kind: PutKind::Write,
-        text: json.to_owned(),
-        meta_at: json.find("\"meta\":{").expect("meta") + 8,
-        values: search::index(ty, root, ""),
-        references: Vec::new(),
-        expect: Expect::Any,
-    }
 }
 
 fn pairs(text: &str) -> Vec<(String, String)> {

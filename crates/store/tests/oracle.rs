@@ -4,9 +4,13 @@
 //! `ORACLE_QUERIES` asks for more of them: the long form of `docs/reliability.md` asks for 100 000
 //! on each engine.
 
+#[path = "common/clock.rs"]
+mod clock;
+#[path = "common/random.rs"]
+mod random;
+
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fhir::json::Doc;
 use fhir_tables::{ResourceType, SearchKind};
@@ -15,26 +19,17 @@ use search::query::{Query, Total};
 use search::world::{Known, World};
 use store::{DataKey, Database, Expect, PageRequest, Put, PutKind, Snapshot, Store, WriteSet};
 
+use clock::{START_MS, clock};
+use random::Random;
+
 /// Queries without a request for more.
 const QUERIES: usize = 1_500;
 /// Queries on one record; half of them before and half after it was closed and opened again.
 const QUERIES_PER_WORLD: usize = 2_500;
 const PATIENTS: u64 = 40;
 const RESOURCES: u64 = 420;
-const START_MS: i64 = 1_790_000_000_000;
-
-struct Random(u64);
 
 impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % n
-    }
-
-    fn of<'t>(&mut self, list: &[&'t str]) -> &'t str {
-        list[self.below(list.len() as u64) as usize]
-    }
-
     fn in_ten(&mut self, n: u64) -> bool {
         self.below(10) < n
     }
@@ -76,11 +71,6 @@ impl Drop for Home {
             let _gone = std::fs::remove_dir_all(folder);
         }
     }
-}
-
-fn clock() -> store::Clock {
-    let now = AtomicI64::new(START_MS);
-    Arc::new(move || now.fetch_add(60_000, Ordering::SeqCst))
 }
 
 const CODES: [&str; 7] = ["8302-2", "8480-6", "8462-4", "a,b", "x|y", "Ärzte", "85354-9"];

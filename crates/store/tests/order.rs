@@ -1,40 +1,28 @@
 //! `_sort` on several keys, also along references: pages of any size, in both directions, are the
 //! whole in the order that the matcher's sort values give, on both engines.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+#[path = "common/clock.rs"]
+mod clock;
+#[path = "common/put.rs"]
+mod put;
+#[path = "common/random.rs"]
+mod random;
 
-use fhir::json::Doc;
-use fhir_tables::ResourceType;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use search::parse::{Handling, Setting, parse, parse_system};
 use search::query::{Query, Total};
 use search::sort::{SortValue, sort_value_in};
 use search::world::{Known, World};
 use store::{
-    Cursor, DataKey, Database, Expect, Kind, PageRequest, Put, PutKind, SORT_CHAINED_MAX,
-    SearchPage, Snapshot, Store, WriteSet,
+    Cursor, DataKey, Database, Kind, PageRequest, Put, SORT_CHAINED_MAX, SearchPage, Snapshot,
+    Store, WriteSet,
 };
 
-const START_MS: i64 = 1_790_000_000_000;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % n
-    }
-
-    fn of<'t>(&mut self, list: &[&'t str]) -> &'t str {
-        list[self.below(list.len() as u64) as usize]
-    }
-}
-
-fn clock() -> store::Clock {
-    let now = AtomicI64::new(START_MS);
-    Arc::new(move || now.fetch_add(60_000, Ordering::SeqCst))
-}
+use clock::{START_MS, clock};
+use put::{put, rt};
+use random::Random;
 
 struct Folder(PathBuf);
 
@@ -50,26 +38,6 @@ fn in_folder() -> (Store, Folder) {
     let folder = std::env::temp_dir().join(format!("vitae-order-{}-{n}", std::process::id()));
     let key = DataKey::random().expect("random");
     (Store::create(&folder, &key, clock()).expect("create"), Folder(folder))
-}
-
-fn rt(name: &str) -> ResourceType {
-    ResourceType::from_name(name).expect(name)
-}
-
-fn put(json: &str) -> Put {
-    let doc = Doc::parse(json).expect(json);
-    let root = doc.root();
-    let ty = rt(&root.str("resourceType").expect("type"));
-    Put {
-        rt: ty,
-        id: root.str("id").expect("id").into_owned(),
-        kind: PutKind::Write,
-        text: json.to_owned(),
-        meta_at: json.find("\"meta\":{").expect("meta") + 8,
-        values: search::index(ty, root, ""),
-        references: Vec::new(),
-        expect: Expect::Any,
-    }
 }
 
 fn write(store: &Store, world: &mut World, resources: &[String]) {
