@@ -18,9 +18,9 @@ use fhir::date::format_instant;
 use fhir::json::write_string;
 use fhir_tables::ResourceType;
 
-use crate::ctx::{Actor, Ctx};
 use crate::request::{HistoryOf, Request};
 use crate::write::Op;
+use access::{Actor, Ctx};
 
 /// Patients that one leaf lists.
 const PATIENTS_MAX: usize = 50;

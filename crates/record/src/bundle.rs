@@ -11,7 +11,6 @@ use fhir::date::{PartialDate, format_instant};
 use fhir::json::{Doc, Kind as JsonKind, Node, write_string};
 use fhir_tables::{ResourceType, TypeId};
 
-use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::links::BundleText;
 use crate::page_token::unbase64url;
@@ -19,6 +18,7 @@ use crate::record::{Outcome, Record};
 use crate::request::{PatchBody, Request, Response, Return};
 use crate::route::{Headers, Payload, checked_id, parse_etag, route};
 use crate::write::{Integrity, Mode, Op, What, write};
+use access::Ctx;
 
 /// Most entries of a batch or transaction.
 pub const ENTRIES_MAX: usize = 10_000;

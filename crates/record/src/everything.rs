@@ -19,14 +19,16 @@ use memchr::memmem::Finder;
 use search::value::{IndexValue, ParamId};
 use store::{ChangeKind, Cursor, Head, PageRequest, Rid, Snapshot};
 
-use crate::access::{Decision, not_found, permit, require};
-use crate::ctx::{Action, Ctx};
+use access::{Decision, permit};
+
 use crate::error::{Error, Kind, Result, warning};
+use crate::gate::{not_found, require};
 use crate::links::{BundleText, append_query, full_url, operation_path};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{Operation, Response, View};
 use crate::write::deleted;
+use access::{Action, Ctx};
 
 /// Matches in one Bundle when the client does not say.
 const COUNT_DEFAULT: usize = 10_000;

@@ -6,10 +6,10 @@
 use fhir::json::write_string;
 use store::{Explain, Step};
 
-use crate::ctx::{Action, Actor, Ctx, Role};
 use crate::error::{Error, Kind, Result};
 use crate::record::Outcome;
 use crate::request::Response;
+use access::{Action, Actor, Ctx, Role};
 
 /// Whether the plan is wanted.
 ///

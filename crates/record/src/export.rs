@@ -9,11 +9,11 @@ use search::lookup::NoRecord;
 use search::parse::{Handling, Setting};
 use store::{ChangeKind, Scope, Snapshot, Version};
 
-use crate::access::not_found;
 use crate::audit::{Event, leaf};
-use crate::ctx::{Actor, Ctx};
 use crate::error::{Error, Kind, Result};
+use crate::gate::not_found;
 use crate::record::Record;
+use access::{Actor, Ctx};
 
 /// Versions that are in memory at one time.
 const PAGE: usize = 500;

@@ -10,12 +10,12 @@ use fhir_tables::ResourceType;
 use search::value::{IndexValue, Indexed, ParamId};
 use store::{ChangeKind, ItemOp, Put, PutKind, Snapshot, Version};
 
-use crate::access::require;
-use crate::ctx::{Action, Ctx};
 use crate::error::{Error, Kind, Result};
+use crate::gate::require;
 use crate::links::{BundleText, full_url};
 use crate::record::{Outcome, Record};
 use crate::request::Response;
+use access::{Action, Ctx};
 
 const COLLECTION: &str = "patient-parts";
 /// Fewer signs of an identifier, or digits of a phone, find nothing: too many would share them.

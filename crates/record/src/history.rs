@@ -11,14 +11,14 @@ use fhir::date::{PartialDate, format_instant};
 use fhir_tables::ResourceType;
 use store::{ChangeKind, Cursor, Head, Rid, Scope, Snapshot, Version};
 
-use crate::access::{not_found, require};
 use crate::audit;
-use crate::ctx::{Action, Ctx};
 use crate::error::{Error, Kind, Result};
+use crate::gate::{not_found, require};
 use crate::links::{BundleText, append_query, full_url};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{HistoryOf, Response, View};
+use access::{Action, Ctx};
 
 /// Entries of a page when the client does not say.
 const COUNT_DEFAULT: usize = 20;

@@ -18,13 +18,13 @@ use fhir::json::{Doc, Node};
 use fhir_tables::ResourceType;
 
 use crate::bundle::{IMPORT_ENTRIES_MAX, answer, batch, entries, transaction};
-use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result, place_in_entry};
 use crate::prepare::resource_type_of;
 use crate::record::{Outcome, Record};
 use crate::request::{ImportOptions, Response, Return};
 use crate::route::checked_id;
 use crate::write::{Integrity, Mode, Op, What, write};
+use access::Ctx;
 
 pub(crate) fn import(
     record: &Record,

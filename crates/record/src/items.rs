@@ -6,9 +6,9 @@
 use store::{Check, CommitError, ItemOp, WriteSet};
 
 use crate::audit::{Event, leaf};
-use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::record::Record;
+use access::Ctx;
 
 /// An item and what it must be for a change to be done.
 #[derive(Clone, Debug)]

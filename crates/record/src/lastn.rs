@@ -13,14 +13,14 @@ use fhir_tables::ResourceType;
 use search::value::{IndexValue, Indexed, ParamId};
 use store::{Cursor, Rid, Snapshot};
 
-use crate::access::require;
 use crate::audit;
-use crate::ctx::{Action, Ctx};
 use crate::error::{Error, Kind, Result};
+use crate::gate::require;
 use crate::links::{BundleText, append_query, full_url, operation_path};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{Operation, Response, Summary, View};
+use access::{Action, Ctx};
 
 /// Observations that are grouped.
 const GROUPED_MAX: usize = 20_000;

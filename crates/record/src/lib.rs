@@ -7,16 +7,15 @@
 //!
 //! Not here: HTTP, rendering, XML, accounts.
 
-mod access;
 mod audit;
 mod bundle;
-mod ctx;
 mod custom;
 mod error;
 mod everything;
 mod explain;
 mod export;
 mod find;
+mod gate;
 mod history;
 mod import;
 mod items;
@@ -35,9 +34,8 @@ mod view;
 mod world;
 mod write;
 
+pub use ::access::{Action, Actor, Ctx, Decision, Purpose, Role, Scopes, permit};
 pub use ::search::custom::Registry;
-pub use access::{Decision, permit};
-pub use ctx::{Action, Actor, Ctx, Purpose, Role, Scopes};
 pub use error::{Error, Kind, Result};
 pub use export::Exported;
 pub use items::{Change, Expected, Items};

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use store::{BackupInfo, Finding, Snapshot, Verified};
 
-use crate::ctx::{Actor, Ctx};
 use crate::error::{Error, Kind, Result};
 use crate::record::Record;
+use access::{Actor, Ctx};
 
 impl Record {
     /// Recomputes hashes, versions, index, references and the audit tree.

@@ -5,13 +5,13 @@
 use fhir_tables::ResourceType;
 use store::{ChangeKind, Version};
 
-use crate::access::{not_found, require};
 use crate::audit;
-use crate::ctx::{Action, Ctx};
 use crate::error::{Error, Kind, Result};
+use crate::gate::{not_found, require};
 use crate::record::{Outcome, Record};
 use crate::request::{Response, Unless, View};
 use crate::write::deleted;
+use access::{Action, Ctx};
 
 /// The current version.
 ///

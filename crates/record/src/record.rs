@@ -7,7 +7,6 @@ use std::sync::Arc;
 use store::{DataKey, Database, ItemOp, Store, WriteSet};
 
 use crate::audit::{self, Event};
-use crate::ctx::{Actor, Ctx};
 use crate::custom::CustomParams;
 use crate::error::{Error, Kind, Result};
 use crate::page_token::PageKey;
@@ -16,6 +15,7 @@ use crate::search::Asked;
 use crate::terms::Terms;
 use crate::world::{Ids, World};
 use crate::write::{Integrity, Mode, Op, What, write};
+use access::{Actor, Ctx};
 
 /// Where the record lives and what it needs from outside.
 pub struct Config {

@@ -11,17 +11,19 @@ use search::parse::Setting;
 use search::query::{self, Include, Node, Query, SortKey, SystemQuery, Total};
 use store::{Cursor, PageRequest, Rid, Snapshot, Version};
 
-use crate::access::{Decision, permit, require};
+use access::{Decision, permit};
+
 use crate::audit;
-use crate::ctx::{Action, Ctx};
 use crate::error::{Error, Kind, Result, warning};
 use crate::explain;
+use crate::gate::require;
 use crate::links::{BundleText, append_query, full_url};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{Handling, Response, Summary, View};
 use crate::terms::Lookups;
 use crate::write::text_of;
+use access::{Action, Ctx};
 
 /// Matches on a page when the client does not say.
 const COUNT_DEFAULT: u32 = 20;

@@ -6,10 +6,10 @@ use fhir_tables::ResourceType;
 use search::query::Query;
 use store::{Head, Snapshot};
 
-use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::record::Record;
 use crate::route::parse_query;
+use access::Ctx;
 
 /// How many resources a condition selects.
 pub(crate) enum Selected {

@@ -17,12 +17,12 @@ use fhir_tables::ResourceType;
 use store::{ChangeKind, Check, CommitError, Committed};
 
 use crate::audit;
-use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::items::Change;
 use crate::prepare::served;
 use crate::record::Record;
 use crate::request::{Response, Return};
+use access::Ctx;
 use plan::{Done, Plan, plan};
 
 /// Attempts to commit before a request gives up: more than writers that can wait at once.

@@ -16,12 +16,12 @@ use store::{ChangeKind, Check, Expect, Head, Put, PutKind, Snapshot, Version, Wr
 use super::conditional::{self, Selected};
 use super::operation::{Op, What};
 use super::{Mode, patching, placed, stale};
-use crate::access::{not_found, require};
-use crate::ctx::{Action, Ctx};
 use crate::custom::Defining;
 use crate::error::{Error, Kind, Result};
+use crate::gate::{not_found, require};
 use crate::prepare::{self, Links, Prepared};
 use crate::record::Record;
+use access::{Action, Ctx};
 
 /// What to do about a reference to a local resource that is not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

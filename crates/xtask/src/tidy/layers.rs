@@ -13,7 +13,7 @@ pub const LAYERS: [&[&str]; 9] = [
     &["fhir", "ucum"],
     &["fhirpath", "terminology"],
     &["search", "generate", "page-cipher"],
-    &["store"],
+    &["store", "access"],
     &["record"],
     &["auth"],
     &["rest", "ui"],
