@@ -1,9 +1,8 @@
 //! Who asks, in which role, for which purpose, under which scopes, and when.
 //!
-//! Source: SMART App Launch 2.2 scopes-and-launch-context.html (scope syntax).
-//! What a context allows is decided in `access`.
+//! Source: SMART App Launch 2.2 scopes-and-launch-context.html (the app and its launch context).
 
-use fhir_tables::ResourceType;
+use crate::scope::Scopes;
 
 /// Role of a user in the practice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +104,10 @@ pub enum Action {
 }
 
 impl Action {
+    /// In the order of SMART's `cruds`.
+    pub const ALL: [Action; 5] =
+        [Action::Create, Action::Read, Action::Update, Action::Delete, Action::Search];
+
     /// SMART v2's letter.
     pub const fn letter(self) -> char {
         match self {
@@ -115,83 +118,24 @@ impl Action {
             Action::Search => 's',
         }
     }
-
-    const fn bit(self) -> u8 {
-        1 << self as u8
-    }
 }
 
-/// An allow table: actions by resource type. Empty allows nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Scopes {
-    /// `None` stands for every type.
-    rows: Vec<(Option<ResourceType>, u8)>,
-}
-
-impl Scopes {
-    /// Every action on every type.
-    pub fn all() -> Scopes {
-        Scopes { rows: vec![(None, 0b1_1111)] }
-    }
-
-    /// Reads a space-separated list of SMART scopes.
-    ///
-    /// `system/` and `user/` scopes count, in v2 (`system/Patient.rs`) and v1
-    /// (`user/*.read`) form. Anything else grants nothing: `patient/` scopes and granular
-    /// scopes (`?category=…`) need rules that are not here, so they must not widen access.
-    pub fn parse(text: &str) -> Scopes {
-        Scopes { rows: text.split_ascii_whitespace().filter_map(parse_scope).collect() }
-    }
-
-    /// True when every word of `text` is a scope that grants something.
-    pub fn is_well_formed(text: &str) -> bool {
-        !text.trim().is_empty()
-            && text.split_ascii_whitespace().all(|word| parse_scope(word).is_some())
-    }
-
-    pub fn allow(&self, action: Action, rt: ResourceType) -> bool {
-        self.rows
-            .iter()
-            .any(|(row_rt, bits)| row_rt.is_none_or(|row| row == rt) && bits & action.bit() != 0)
-    }
-
-    /// Allowed on every type.
-    pub fn allow_any_type(&self, action: Action) -> bool {
-        self.rows.iter().any(|(row_rt, bits)| row_rt.is_none() && bits & action.bit() != 0)
-    }
-}
-
-fn parse_scope(word: &str) -> Option<(Option<ResourceType>, u8)> {
-    let rest = word.strip_prefix("system/").or_else(|| word.strip_prefix("user/"))?;
-    let (ty, actions) = rest.rsplit_once('.')?;
-    let rt = if ty == "*" { None } else { Some(ResourceType::from_name(ty)?) };
-    let bits = match actions {
-        "read" => Action::Read.bit() | Action::Search.bit(),
-        "write" => Action::Create.bit() | Action::Update.bit() | Action::Delete.bit(),
-        "*" => 0b1_1111,
-        _ => v2_bits(actions)?,
-    };
-    Some((rt, bits))
-}
-
-/// Letters of `cruds` in this order, at least one.
-fn v2_bits(letters: &str) -> Option<u8> {
-    let order = [Action::Create, Action::Read, Action::Update, Action::Delete, Action::Search];
-    let mut rest = letters;
-    let mut bits = 0;
-    for action in order {
-        if let Some(tail) = rest.strip_prefix(action.letter()) {
-            bits |= action.bit();
-            rest = tail;
-        }
-    }
-    (bits != 0 && rest.is_empty()).then_some(bits)
+/// The program through which a person acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// `client_id` of its registration.
+    pub id: String,
+    pub name: String,
 }
 
 /// The reason for a request: without one, nothing is read or written.
 #[derive(Clone, Debug)]
 pub struct Ctx {
     pub actor: Actor,
+    /// The program that a person lets act in the own name; `None` at Vitae's own pages.
+    pub app: Option<App>,
+    /// Id of the one Patient that scopes of level `patient` speak of.
+    pub launch_patient: Option<String>,
     pub scopes: Scopes,
     pub purpose: Purpose,
     /// Unique per request; stands in the audit log and the server log.
@@ -207,49 +151,13 @@ impl Ctx {
     pub fn system(request_id: impl Into<String>, at_ms: i64) -> Ctx {
         Ctx {
             actor: Actor::System,
+            app: None,
+            launch_patient: None,
             scopes: Scopes::all(),
             purpose: Purpose::Operations,
             request_id: request_id.into(),
             at_ms,
             address: None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scopes_grant_what_they_name_and_no_more() {
-        let patient = ResourceType::from_name("Patient").expect("R4");
-        let observation = ResourceType::from_name("Observation").expect("R4");
-        let scopes = Scopes::parse("system/Patient.rs user/Observation.write openid");
-        assert!(scopes.allow(Action::Read, patient));
-        assert!(scopes.allow(Action::Search, patient));
-        assert!(!scopes.allow(Action::Create, patient));
-        assert!(scopes.allow(Action::Delete, observation));
-        assert!(!scopes.allow(Action::Read, observation));
-        assert!(!scopes.allow_any_type(Action::Read));
-        assert!(Scopes::parse("system/*.cruds").allow_any_type(Action::Delete));
-    }
-
-    #[test]
-    fn what_is_not_understood_grants_nothing() {
-        for text in [
-            "",
-            "system/*",
-            "system/*.sr",
-            "system/*.rr",
-            "system/*.",
-            "system/Patient.rx",
-            "system/Nonsense.r",
-            "patient/*.cruds",
-            "system/Observation.rs?category=laboratory",
-            "*.cruds",
-        ] {
-            assert_eq!(Scopes::parse(text), Scopes::default(), "{text}");
-            assert!(!Scopes::is_well_formed(text), "{text}");
         }
     }
 }

@@ -5,6 +5,10 @@
 
 mod ctx;
 mod permit;
+mod scope;
 
-pub use ctx::{Action, Actor, Ctx, Purpose, Role, Scopes};
+pub use ctx::{Action, Actor, App, Ctx, Purpose, Role};
 pub use permit::{Decision, permit};
+pub use scope::{
+    Actions, BadScope, CONDITIONS_MAX, Extra, Level, SCOPE_BYTES_MAX, SCOPES_MAX, Scope, Scopes,
+};

@@ -68,7 +68,7 @@ fn staff(role: Role, action: Action, rt: Option<ResourceType>) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ctx::Scopes;
+    use crate::scope::Scopes;
 
     fn user(role: Role, scopes: &str) -> Ctx {
         let mut ctx = Ctx::system("r", 0);

@@ -1,9 +1,9 @@
 //! Programs that may ask for tokens.
 
 use fhir::json::Value;
+use record::Scopes;
 
 use crate::account::number_ms;
-use crate::scope::{Scope, parse_scopes, scopes_text};
 use crate::secret::{Secret, digest, equal, hex, random_id, unhex};
 use crate::vault::ItemWrite;
 use crate::{Auth, Error, Kind};
@@ -18,7 +18,7 @@ pub struct Client {
     pub id: String,
     pub name: String,
     /// What it may be granted at most.
-    pub scopes: Vec<Scope>,
+    pub scopes: Scopes,
     pub disabled: bool,
     pub created_ms: i64,
 }
@@ -50,7 +50,7 @@ impl Auth {
         let client = Client {
             id: random_id(&*self.world),
             name: new.name.to_owned(),
-            scopes: parse_scopes(new.scope)?,
+            scopes: Scopes::read(new.scope)?,
             disabled: false,
             created_ms: self.now_ms(),
         };
@@ -113,7 +113,7 @@ impl Auth {
         let value = Value::object([
             ("id", Value::from(client.id.clone())),
             ("name", Value::from(client.name.clone())),
-            ("scope", Value::from(scopes_text(&client.scopes))),
+            ("scope", Value::from(client.scopes.to_string())),
             ("disabled", Value::from(client.disabled)),
             ("created_ms", Value::from(client.created_ms)),
             ("secret_sha256", Value::from(hex(&stored.secret))),
@@ -135,7 +135,7 @@ fn read(bytes: &[u8]) -> Result<Stored, Error> {
         client: Client {
             id: text("id").ok_or_else(damaged)?.to_owned(),
             name: text("name").ok_or_else(damaged)?.to_owned(),
-            scopes: parse_scopes(text("scope").ok_or_else(damaged)?)?,
+            scopes: Scopes::read(text("scope").ok_or_else(damaged)?).map_err(|_| damaged())?,
             disabled: value.get("disabled") == Some(&Value::Bool(true)),
             created_ms: number_ms(value.get("created_ms")).ok_or_else(damaged)?,
         },

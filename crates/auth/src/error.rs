@@ -52,6 +52,12 @@ impl Error {
     }
 }
 
+impl From<record::BadScope> for Error {
+    fn from(bad: record::BadScope) -> Error {
+        Error::new(Kind::Scope, bad.to_string())
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.public)

@@ -49,6 +49,8 @@ impl Session {
                 role: self.role,
                 patient: self.patient.clone(),
             },
+            app: None,
+            launch_patient: None,
             scopes: Scopes::all(),
             purpose: match self.role {
                 Role::Patient => Purpose::PatientRequest,

@@ -5,10 +5,9 @@
 use std::sync::Arc;
 
 use fhir::json::Value;
-use record::{Actor, Ctx, Purpose, Scopes};
+use record::{Actor, Ctx, Extra, Level, Purpose, Scopes};
 
 use crate::account::number_ms;
-use crate::scope::{Scope, parse_scopes, scopes_text};
 use crate::secret::{Digest256, Secret, digest};
 use crate::vault::ItemWrite;
 use crate::{Auth, Error, Kind};
@@ -26,11 +25,9 @@ pub const TOKEN_LIFE_MS_MAX: i64 = 60 * 60_000;
 pub struct Token {
     pub client_id: String,
     pub client_name: String,
-    pub scopes: Vec<Scope>,
+    pub scopes: Scopes,
     pub issued_ms: i64,
     pub expires_ms: i64,
-    /// `scopes` as the record reads them.
-    granted: Scopes,
 }
 
 impl Token {
@@ -38,7 +35,9 @@ impl Token {
     pub fn ctx(&self, request_id: String, at_ms: i64, address: Option<String>) -> Ctx {
         Ctx {
             actor: Actor::Client { id: self.client_id.clone(), name: self.client_name.clone() },
-            scopes: self.granted.clone(),
+            app: None,
+            launch_patient: None,
+            scopes: self.scopes.clone(),
             purpose: Purpose::default(),
             request_id,
             at_ms,
@@ -67,20 +66,26 @@ impl Auth {
         address: Option<&str>,
     ) -> Result<(Secret, Arc<Token>), Error> {
         let client = self.check_client(id, secret, address)?;
+        let registered = client.scopes.without(|row| row.level != Level::System, &Extra::ALL);
         let scopes = match scope {
-            None => client.scopes.clone(),
-            Some(text) => parse_scopes(text)?,
+            None => registered,
+            Some(text) => {
+                let wanted = Scopes::read(text)?;
+                if !registered.covers(&wanted) {
+                    let text = format!("a program by itself may have here: {registered}");
+                    return Err(Error::new(Kind::Scope, text));
+                }
+                wanted
+            }
         };
-        let granted = |one: &Scope| client.scopes.iter().any(|registered| registered.covers(*one));
-        if let Some(refused) = scopes.iter().find(|one| !granted(one)) {
-            let text = format!("the client is not registered for {refused}");
+        if scopes.is_empty() {
+            let text = "the client is registered for no system/ scope";
             return Err(Error::new(Kind::Scope, text));
         }
         let now_ms = self.now_ms();
         let token = Arc::new(Token {
             client_id: client.id,
             client_name: client.name,
-            granted: Scopes::parse(&scopes_text(&scopes)),
             scopes,
             issued_ms: now_ms,
             expires_ms: now_ms + TOKEN_LIFE_MS,
@@ -173,7 +178,7 @@ fn put(key: &Digest256, token: &Token) -> ItemWrite {
     let value = Value::object([
         ("client_id", Value::from(token.client_id.clone())),
         ("client_name", Value::from(token.client_name.clone())),
-        ("scope", Value::from(scopes_text(&token.scopes))),
+        ("scope", Value::from(token.scopes.to_string())),
         ("issued_ms", Value::from(token.issued_ms)),
         ("expires_ms", Value::from(token.expires_ms)),
     ]);
@@ -188,8 +193,7 @@ fn read(bytes: &[u8]) -> Result<Token, Error> {
     Ok(Token {
         client_id: text("client_id").ok_or_else(damaged)?.to_owned(),
         client_name: text("client_name").ok_or_else(damaged)?.to_owned(),
-        scopes: parse_scopes(text("scope").ok_or_else(damaged)?)?,
-        granted: Scopes::parse(text("scope").ok_or_else(damaged)?),
+        scopes: Scopes::read(text("scope").ok_or_else(damaged)?).map_err(|_| damaged())?,
         issued_ms: number_ms(value.get("issued_ms")).ok_or_else(damaged)?,
         expires_ms: number_ms(value.get("expires_ms")).ok_or_else(damaged)?,
     })

@@ -180,7 +180,7 @@ fn tokens_are_scoped_short_lived_and_revocable() {
     assert_eq!(kind(ask(secret.expose(), Some("system/Patient.rs openid"))), Kind::Scope);
 
     let (token, granted) = ask(secret.expose(), Some("system/Patient.r")).expect("a token");
-    assert_eq!(auth::scopes_text(&granted.scopes), "system/Patient.r");
+    assert_eq!(granted.scopes.to_string(), "system/Patient.r");
     let live = |token: &auth::Secret| f.auth.token(token.expose()).expect("reads").is_some();
     f.clock.pass(TOKEN_LIFE_MS - 1);
     assert!(live(&token));

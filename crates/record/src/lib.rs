@@ -34,7 +34,10 @@ mod view;
 mod world;
 mod write;
 
-pub use ::access::{Action, Actor, Ctx, Decision, Purpose, Role, Scopes, permit};
+pub use ::access::{
+    Action, Actions, Actor, App, BadScope, Ctx, Decision, Extra, Level, Purpose, Role, Scope,
+    Scopes, permit,
+};
 pub use ::search::custom::Registry;
 pub use error::{Error, Kind, Result};
 pub use export::Exported;

@@ -62,7 +62,7 @@ pub async fn token(door: Arc<Door>, request: HttpRequest, caller: Caller) -> Htt
                 ("access_token", Value::from(secret.expose())),
                 ("token_type", Value::from("Bearer")),
                 ("expires_in", Value::from((token.expires_ms - token.issued_ms) / 1000)),
-                ("scope", Value::from(auth::scopes_text(&token.scopes))),
+                ("scope", Value::from(token.scopes.to_string())),
             ])),
             Err(error) => auth_failed(&error, form.by_header),
         }
@@ -87,7 +87,7 @@ pub async fn introspect(door: Arc<Door>, request: HttpRequest, caller: Caller) -
             Ok(Introspection::Active(token)) => ok(Value::object([
                 ("active", Value::from(true)),
                 ("client_id", Value::from(token.client_id.clone())),
-                ("scope", Value::from(auth::scopes_text(&token.scopes))),
+                ("scope", Value::from(token.scopes.to_string())),
                 ("token_type", Value::from("Bearer")),
                 ("iat", Value::from(token.issued_ms / 1000)),
                 ("exp", Value::from(token.expires_ms / 1000)),
