@@ -15,6 +15,7 @@ use std::time::Instant;
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension, params};
+use search::Sees;
 use search::value::{IndexValue, Indexed};
 use store::{DataKey, Expect, PageRequest, Put, PutKind, Store, WriteSet};
 
@@ -318,7 +319,7 @@ fn chosen(n: u32) {
             .collect();
         let query = search::parse::parse(ResourceType::OBSERVATION, None, &pairs, setting)
             .expect("a search");
-        let mut snapshot = store.snapshot().expect("a snapshot");
+        let mut snapshot = store.snapshot(Sees::everything()).expect("a snapshot");
         let request = PageRequest {
             from: None,
             backward: false,

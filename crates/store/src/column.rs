@@ -204,11 +204,11 @@ mod tests {
     }
 
     fn check(store: &Store, n_linked: u64) {
-        let snapshot = store.snapshot().expect("snapshot");
+        let snapshot = store.snapshot(search::Sees::everything()).expect("snapshot");
         let view = snapshot.view();
         let (subject, _) = search::params::find(ResourceType::OBSERVATION, "subject").expect("it");
         let all = view.fetch(&crate::key::of_type(ResourceType::OBSERVATION)).expect("list");
-        let observations = view.visible(all).expect("visible");
+        let observations = view.current(all).expect("current");
         let mut linked = std::collections::BTreeSet::new();
         view.column(subject, &observations, |rid, first| {
             linked.insert((rid, first));

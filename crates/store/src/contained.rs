@@ -63,7 +63,7 @@ impl Snapshot {
             for rt in ResourceType::ALL.into_iter().filter(|rt| !may(*rt)) {
                 containers -= view.fetch(&crate::key::of_type(rt))?;
             }
-            let containers = view.visible(containers)?;
+            let containers = view.visible_of_any(containers)?;
             let all = &own.candidates | &containers;
             let is_sorted = !query.sort.is_empty();
             if is_sorted && request.count > 0 && all.len() > SORT_CONTAINED_MAX {

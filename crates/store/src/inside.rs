@@ -245,14 +245,14 @@ fn current(view: &View<'_>, rt: ResourceType, id: &str) -> Result<Option<Rid>> {
     Ok(view.ident(rt, id)?.filter(live).map(|ident| ident.rid))
 }
 
-/// Versions among `from` that satisfy a chain by what they contain.
+/// Versions of type `of`, among `from` when it is given, that satisfy a chain by what they contain.
 ///
 /// Source: search.html#contained: "a chained condition will be evaluated inside contained
 /// resources".
 /// Errors: `TooCostly` when more than [`INSIDE_MAX`] have to be read for it.
 pub fn chain(
     cx: &mut Cx<'_, '_>,
-    param: ParamId,
+    (of, param): (ResourceType, ParamId),
     (rt, node): (ResourceType, &Node),
     from: Option<&RoaringBitmap>,
 ) -> Result<RoaringBitmap> {
@@ -264,7 +264,7 @@ pub fn chain(
         Some(from) => from.clone(),
         None => cx.view.fetch(&key::param(b'H', param))?,
     };
-    let all = cx.view.visible(all)?;
+    let all = cx.view.visible(of, all)?;
     if all.len() > INSIDE_MAX {
         let words = format!(
             "a chain to {rt} looks into {INSIDE_MAX} resources that contain one, and this search \

@@ -11,6 +11,7 @@
 //! Who may see what is not decided here.
 
 mod across;
+mod admit;
 mod backup;
 mod blob;
 mod body;

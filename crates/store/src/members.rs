@@ -26,7 +26,7 @@ impl Snapshot {
         let rids = view.fetch_range(&from, to.as_deref(), |key| {
             key.last_chunk::<2>().is_some_and(|p| is_wanted(ParamId(u16::from_be_bytes(*p))))
         })?;
-        Ok(view.visible(rids)?.iter().collect())
+        Ok(view.visible_of_any(rids)?.iter().collect())
     }
 
     /// Gives versions with their bodies in the order of `rids`, which rise, until `each` says
@@ -92,17 +92,20 @@ impl Snapshot {
                 let below = view.at.saturating_add(1);
                 let mut rids = view.connection.history_of(rt, id, below, since_ms, NO_LIMIT)?;
                 rids.retain(|rid| *rid > after);
+                let mut rids = self.admitted_of(rids)?;
                 rids.reverse();
                 rids.truncate(limit);
                 Ok(rids)
             }
             // Versions are numbered without gaps.
-            Scope::System => newer(&view, behind..=view.at, since_ms, limit),
-            Scope::Type(rt) => {
-                let mut rids = view.fetch(&key::of_type(rt))? | view.fetch(&key::deletions(rt))?;
-                rids.remove_range(..behind);
-                rids.remove_range(view.at.saturating_add(1)..);
-                newer(&view, rids.iter(), since_ms, limit)
+            Scope::System if self.sees.is_everything() => {
+                newer(&view, behind..=view.at, since_ms, limit)
+            }
+            Scope::System => {
+                newer(&view, self.versions_in(scope, behind..=view.at)?.iter(), since_ms, limit)
+            }
+            Scope::Type(_) => {
+                newer(&view, self.versions_in(scope, behind..=view.at)?.iter(), since_ms, limit)
             }
         }
     }

@@ -435,6 +435,7 @@ impl Snapshot {
                     if let Some(ident) = view.ident(ty, &id)?
                         && ident.kind != ChangeKind::Delete
                         && seen.insert(ident.rid)
+                        && view.admits(ident.rid)?
                     {
                         found.push(view.version(ident.rid, bodies)?);
                     }
@@ -456,7 +457,7 @@ impl Snapshot {
             for row in rows.iter().filter(|row| include.target.is_none_or(|t| t == row.rt)) {
                 all |= referrers(view, row, include)?;
             }
-            let all = view.visible(all)?;
+            let all = view.visible_of_any(all)?;
             let rids: Vec<Rid> = all.iter().take(limit).collect();
             view.versions(&rids, bodies)
         })
@@ -544,7 +545,8 @@ pub(crate) fn total(
     let free = if found.needs_body() { BODIES_FREE_MAX } else { TOTAL_FREE_MAX };
     match wanted {
         Total::None => return Ok(None),
-        Total::Estimate if found.n_unsure() > free => {}
+        // How much is unsure also depends on what may not be seen.
+        Total::Estimate if found.n_unsure() > free && view.sees.is_everything() => {}
         Total::Estimate | Total::Accurate => found.settle(view, bodies)?,
     }
     Ok(Some(found.candidates.len()))

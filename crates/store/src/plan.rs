@@ -69,7 +69,7 @@ pub fn has(view: &View<'_>, p: ParamId) -> Result<RoaringBitmap> {
     view.fetch(&key::param(b'H', p))
 }
 
-fn eval(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
+pub fn eval(view: &View<'_>, rt: ResourceType, c: &Criterion) -> Result<Cand> {
     match c.modifier {
         Modifier::Missing => {
             let wanted = |m| c.operands.contains(&Operand::Missing(m));

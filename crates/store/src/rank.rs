@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
+use search::Rule;
 use search::fulltext::IMPACT_WEIGHT;
 use search::query::{Operand, Query};
 use search::value::ParamId;
@@ -74,11 +75,17 @@ pub fn ranks(view: &View<'_>, query: &Query, candidates: &RoaringBitmap) -> Resu
         list.remove_range(view.at.saturating_add(1)..=Rid::MAX);
         list
     };
-    let n_all = cut(view.fetch(&key::of_type(query.rt))?).len();
+    // How rare a word is among what may be seen: anything else would tell of the rest.
+    let all = cut(view.fetch(&key::of_type(query.rt))?);
+    let all = match view.sees.rule(query.rt) {
+        Rule::All => all,
+        _ => view.visible(query.rt, all)?,
+    };
+    let n_all = all.len();
     let mut levels = BTreeMap::from([(0u32, candidates.clone())]);
     let mut best = 0;
     for (param, word, is_prefix) in words_of(query) {
-        let lists = terms::word_lists(view, param, word, is_prefix)?.map(cut);
+        let lists = terms::word_lists(view, param, word, is_prefix)?.map(|list| list & &all);
         let n = lists.iter().fold(RoaringBitmap::new(), |all, list| all | list).len();
         let rarity = (1.0 + (n_all.saturating_sub(n) as f64 + 0.5) / (n as f64 + 0.5)).ln();
         let weights = IMPACT_WEIGHT.map(|weight| (rarity * weight * UNIT).round().max(1.0) as u32);

@@ -231,12 +231,24 @@ mod tests {
             let before = since(&store);
             store.commit(patient(&id)).expect("committed");
             assert!(since(&store) > before, "a commit ends the state");
-            assert!(store.read(ResourceType::PATIENT, &id).expect("read").is_some());
+            assert!(
+                store
+                    .read(ResourceType::PATIENT, &id, search::Sees::everything())
+                    .expect("read")
+                    .is_some()
+            );
         }
         let before = since(&store);
         store.flush().expect("flushed");
         assert!(since(&store) > before, "who flushes looks for audit leaves");
-        assert_eq!(store.snapshot().and_then(|s| s.audit(0, 10)).expect("leaves").len(), 1);
+        assert_eq!(
+            store
+                .snapshot(search::Sees::everything())
+                .and_then(|s| s.audit(0, 10))
+                .expect("leaves")
+                .len(),
+            1
+        );
 
         let before = since(&store);
         shared.readers.without_states(|| {

@@ -1,9 +1,12 @@
 //! Reading at one point in commit order.
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use fhir_tables::ResourceType;
+use roaring::RoaringBitmap;
+use search::{Rule, Sees};
 
 use crate::error::Result;
 use crate::key;
@@ -19,6 +22,7 @@ pub struct Snapshot {
     reader: Option<Reader>,
     state: State,
     at: Rid,
+    pub(crate) sees: Arc<Sees>,
 }
 
 impl Drop for Snapshot {
@@ -30,10 +34,14 @@ impl Drop for Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn begin(shared: Arc<Shared>, at: Option<Rid>) -> Result<Snapshot> {
+    pub(crate) fn begin(
+        shared: Arc<Shared>,
+        at: Option<Rid>,
+        sees: &Arc<Sees>,
+    ) -> Result<Snapshot> {
         let (reader, state) = shared.reading()?;
         let at = at.map_or(state.at, |at| at.min(state.at));
-        Ok(Snapshot { shared, reader: Some(reader), state, at })
+        Ok(Snapshot { shared, reader: Some(reader), state, at, sees: Arc::clone(sees) })
     }
 
     /// Number of the last version that this snapshot sees.
@@ -53,6 +61,7 @@ impl Snapshot {
             at: self.at,
             pending_deaths: &[],
             bounds: Cell::new(EVERYTHING),
+            sees: &self.sees,
             epoch: Some(self.state.epoch),
         }
     }
@@ -70,6 +79,7 @@ impl Snapshot {
             at: self.at,
             pending_deaths: &[],
             bounds: Cell::new(EVERYTHING),
+            sees: &self.sees,
             epoch: Some(self.state.epoch),
         };
         f(&view, bodies)
@@ -78,27 +88,34 @@ impl Snapshot {
     /// The newest version of a resource, which may be a deletion.
     pub fn current(&mut self, rt: ResourceType, id: &str) -> Result<Option<Version>> {
         self.with(|view, bodies| match view.ident(rt, id)? {
-            Some(ident) => Ok(Some(view.version(ident.rid, bodies)?)),
-            None => Ok(None),
+            Some(ident) if view.admits(ident.rid)? => Ok(Some(view.version(ident.rid, bodies)?)),
+            _ => Ok(None),
         })
     }
 
     /// As [`Snapshot::current`] without body.
     pub fn head(&self, rt: ResourceType, id: &str) -> Result<Option<Head>> {
         let view = self.view();
-        view.ident(rt, id)?.map(|ident| view.head(ident.rid)).transpose()
+        match view.ident(rt, id)? {
+            Some(ident) if view.admits(ident.rid)? => Ok(Some(view.head(ident.rid)?)),
+            _ => Ok(None),
+        }
     }
 
-    /// True when the resource exists and is not deleted.
+    /// True when the resource exists, is not deleted and may be seen.
     pub fn exists(&self, rt: ResourceType, id: &str) -> Result<bool> {
-        self.view().exists(rt, id)
+        let view = self.view();
+        match view.ident(rt, id)? {
+            Some(ident) if ident.kind != ChangeKind::Delete => view.admits(ident.rid),
+            _ => Ok(false),
+        }
     }
 
     /// Version `vid` of a resource.
     pub fn version(&mut self, rt: ResourceType, id: &str, vid: u32) -> Result<Option<Version>> {
-        self.with(|view, bodies| {
-            let rid = view.connection.rid_of(rt, id, vid, view.at)?;
-            rid.map(|rid| view.version(rid, bodies)).transpose()
+        self.with(|view, bodies| match view.connection.rid_of(rt, id, vid, view.at)? {
+            Some(rid) if view.admits(rid)? => Ok(Some(view.version(rid, bodies)?)),
+            _ => Ok(None),
         })
     }
 
@@ -131,12 +148,23 @@ impl Snapshot {
         let below = before.unwrap_or(Rid::MAX).min(self.at.saturating_add(1));
         let since = since_ms.unwrap_or(i64::MIN);
         match scope {
-            Scope::Instance(rt, id) => view.connection.history_of(rt, id, below, since, limit),
-            Scope::System => view.connection.history(below, since, limit),
-            Scope::Type(rt) => {
-                let rids = view.fetch(&key::of_type(rt))? | view.fetch(&key::deletions(rt))?;
+            Scope::Instance(rt, id) if self.sees.is_everything() => {
+                view.connection.history_of(rt, id, below, since, limit)
+            }
+            Scope::Instance(rt, id) => {
+                let all = view.connection.history_of(rt, id, below, since, i64::MAX as usize)?;
+                let mut found = self.admitted_of(all)?;
+                found.truncate(limit);
+                Ok(found)
+            }
+            Scope::System if self.sees.is_everything() => {
+                view.connection.history(below, since, limit)
+            }
+            Scope::System | Scope::Type(_) => {
+                let Some(last) = below.checked_sub(1) else { return Ok(Vec::new()) };
+                let rids = self.versions_in(scope, 0..=last)?;
                 let mut found = Vec::new();
-                for rid in rids.iter().rev().skip_while(|rid| *rid >= below) {
+                for rid in rids.iter().rev() {
                     if since_ms.is_some() && view.head(rid)?.last_updated_ms < since {
                         continue;
                     }
@@ -150,18 +178,69 @@ impl Snapshot {
         }
     }
 
+    /// Versions of a type, or of all, that may be seen, deletions too.
+    pub(crate) fn versions_in(
+        &self,
+        scope: Scope<'_>,
+        range: RangeInclusive<Rid>,
+    ) -> Result<RoaringBitmap> {
+        let view = self.view();
+        let of_type = |rt: ResourceType| {
+            let mut rids = view.fetch(&key::of_type(rt))? | view.fetch(&key::deletions(rt))?;
+            rids.remove_range(..*range.start());
+            rids.remove_range(range.end().saturating_add(1)..);
+            view.admitted_with_deletions(rt, rids)
+        };
+        match scope {
+            Scope::Type(rt) | Scope::Instance(rt, _) => of_type(rt),
+            Scope::System => {
+                let mut all = RoaringBitmap::new();
+                for rt in ResourceType::ALL {
+                    if *self.sees.rule(rt) != Rule::Nothing {
+                        all |= of_type(rt)?;
+                    }
+                }
+                Ok(all)
+            }
+        }
+    }
+
+    /// Those of some versions that may be seen, in their order.
+    pub(crate) fn admitted_of(&self, mut rids: Vec<Rid>) -> Result<Vec<Rid>> {
+        if self.sees.is_everything() {
+            return Ok(rids);
+        }
+        let view = self.view();
+        let mut failed = None;
+        rids.retain(|rid| {
+            view.admits(*rid).unwrap_or_else(|error| {
+                failed.get_or_insert(error);
+                false
+            })
+        });
+        failed.map_or(Ok(rids), Err)
+    }
+
     /// Number of versions in a history.
     pub fn history_count(&self, scope: Scope<'_>, since_ms: Option<i64>) -> Result<u64> {
         let view = self.view();
         let since = since_ms.unwrap_or(i64::MIN);
         match scope {
-            Scope::Instance(rt, id) => view.connection.history_of_count(rt, id, self.at, since),
+            Scope::Instance(rt, id) if self.sees.is_everything() => {
+                view.connection.history_of_count(rt, id, self.at, since)
+            }
+            Scope::Instance(..) => {
+                Ok(self.history_rids(scope, since_ms, None, i64::MAX as usize)?.len() as u64)
+            }
             // Versions are numbered without gaps.
-            Scope::System if since_ms.is_none() => Ok(u64::from(self.at)),
-            Scope::System => view.connection.history_count(self.at, since),
-            Scope::Type(rt) => {
-                let mut rids = view.fetch(&key::of_type(rt))? | view.fetch(&key::deletions(rt))?;
-                rids.remove_range(self.at.saturating_add(1)..);
+            Scope::System if self.sees.is_everything() && since_ms.is_none() => {
+                Ok(u64::from(self.at))
+            }
+            Scope::System if self.sees.is_everything() => {
+                view.connection.history_count(self.at, since)
+            }
+            Scope::System | Scope::Type(_) => {
+                let rids = self.versions_in(scope, 0..=self.at)?;
                 if since_ms.is_none() {
                     return Ok(rids.len());
                 }
@@ -177,7 +256,8 @@ impl Snapshot {
     /// Current resources that refer to `rt/id`, at most `limit`.
     pub fn references_to(&self, rt: ResourceType, id: &str, limit: usize) -> Result<Vec<Head>> {
         let view = self.view();
-        let rids: Vec<Rid> = view.referrers(rt, id)?.iter().take(limit).collect();
+        let rids = view.visible_of_any(view.referrers(rt, id)?)?;
+        let rids: Vec<Rid> = rids.iter().take(limit).collect();
         view.connection.heads(&rids)
     }
 
@@ -197,9 +277,22 @@ impl Snapshot {
         self.reader().connection.items(collection, prefix, after, limit)
     }
 
-    /// The change feed: versions behind `after`, in commit order.
+    /// The change feed: versions behind `after`, in commit order, those left out that may not be
+    /// seen.
     pub fn feed(&mut self, after: Rid, limit: usize) -> Result<Vec<Version>> {
-        self.with(|view, bodies| view.connection.feed(after, view.at, limit, bodies))
+        self.with(|view, bodies| {
+            let mut versions = view.connection.feed(after, view.at, limit, bodies)?;
+            if !view.sees.is_everything() {
+                let mut admitted = Vec::with_capacity(versions.len());
+                for version in versions {
+                    if view.admits(version.rid)? {
+                        admitted.push(version);
+                    }
+                }
+                versions = admitted;
+            }
+            Ok(versions)
+        })
     }
 
     /// Current resources of a type behind `after`, in order of their ids.
@@ -212,7 +305,7 @@ impl Snapshot {
         self.with(|view, bodies| {
             let mut rids = Vec::new();
             view.connection.each_ident(rt, after.unwrap_or(""), view.at, |rid, kind| {
-                if kind != ChangeKind::Delete && rids.len() < limit {
+                if kind != ChangeKind::Delete && rids.len() < limit && view.admits(rid)? {
                     rids.push(rid);
                 }
                 Ok(rids.len() < limit)
@@ -226,7 +319,7 @@ impl Snapshot {
         let view = self.view();
         let mut counts = Vec::new();
         for rt in ResourceType::ALL {
-            let n = view.visible(view.fetch(&key::of_type(rt))?)?.len();
+            let n = view.visible(rt, view.fetch(&key::of_type(rt))?)?.len();
             if n > 0 {
                 counts.push((rt, n));
             }
@@ -251,8 +344,13 @@ impl Snapshot {
 }
 
 impl Store {
-    /// The newest version of a resource: the shortest way to a body.
-    pub fn read(&self, rt: ResourceType, id: &str) -> Result<Option<Version>> {
+    /// The newest version of a resource that may be seen: the shortest way to a body.
+    pub fn read(&self, rt: ResourceType, id: &str, sees: &Arc<Sees>) -> Result<Option<Version>> {
+        match sees.rule(rt) {
+            Rule::All => {}
+            Rule::Nothing => return Ok(None),
+            Rule::Only(_) => return self.snapshot(sees)?.current(rt, id),
+        }
         let shared = self.shared();
         if self.is_shared() {
             // What is committed is there, whether this process has seen it or not.

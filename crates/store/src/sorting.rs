@@ -90,7 +90,8 @@ pub fn joined(places: impl IntoIterator<Item = SortValue>) -> Vec<u8> {
     bytes
 }
 
-/// Places of versions of a type under a key; those without a value are left out.
+/// Places of versions of a type under a key; those without a value, and those that may not be
+/// seen, are left out.
 pub fn places(
     view: &View<'_>,
     rt: ResourceType,
@@ -98,6 +99,7 @@ pub fn places(
     rids: &RoaringBitmap,
 ) -> Result<HashMap<Rid, SortValue>> {
     let mut found: HashMap<Rid, SortValue> = HashMap::new();
+    let rids = &view.admitted(rt, rids.clone())?;
     if !key.is_chained() {
         view.each_values_of(rids, &[key.param], |rid, id, at, values| {
             let place = sort_value(key, rt, id, at, &values);

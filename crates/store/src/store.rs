@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
+use search::Sees;
 use search::custom::Registry;
 use search::value::{Indexed, ParamId};
 
@@ -416,13 +417,13 @@ impl Store {
     }
 
     /// A view of all that is committed now.
-    pub fn snapshot(&self) -> Result<Snapshot> {
-        Snapshot::begin(self.inner.shared.clone(), None)
+    pub fn snapshot(&self, sees: &Arc<Sees>) -> Result<Snapshot> {
+        Snapshot::begin(self.inner.shared.clone(), None, sees)
     }
 
     /// A view of the record as it was after version `at`.
-    pub fn snapshot_at(&self, at: Rid) -> Result<Snapshot> {
-        Snapshot::begin(self.inner.shared.clone(), Some(at))
+    pub fn snapshot_at(&self, at: Rid, sees: &Arc<Sees>) -> Result<Snapshot> {
+        Snapshot::begin(self.inner.shared.clone(), Some(at), sees)
     }
 
     pub(crate) fn send(&self, message: Message) -> Result<()> {
@@ -456,7 +457,7 @@ impl Store {
         let shared = &self.inner.shared;
         let mut targets_at = 0;
         if set.checks.iter().any(|c| matches!(c, Check::Exists { .. })) {
-            let snapshot = self.snapshot()?;
+            let snapshot = self.snapshot(Sees::everything())?;
             targets_at = snapshot.at();
             writer::check_targets(&snapshot.view(), &set.checks, &set.puts)?;
         }

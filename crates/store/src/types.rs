@@ -1,6 +1,9 @@
 //! What goes into the store and comes out of it.
 
+use std::sync::Arc;
+
 use fhir_tables::ResourceType;
+use search::Sees;
 use search::query::Query;
 use search::value::Indexed;
 
@@ -68,8 +71,8 @@ pub struct WriteSet {
 /// What must still hold inside the commit.
 #[derive(Debug)]
 pub enum Check {
-    /// The search finds these ids (sorted) and no other.
-    Search { query: Box<Query>, expect: Vec<String> },
+    /// The search of somebody finds these ids (sorted) and no other.
+    Search { query: Box<Query>, sees: Arc<Sees>, expect: Vec<String> },
     /// The resource exists, or is put by the same set. `expression` is the referring element.
     Exists { rt: ResourceType, id: String, expression: String },
     /// No current resource refers to it, apart from those that the set puts or deletes.

@@ -115,7 +115,7 @@ impl Store {
     /// Checks everything. `progress` is told how many versions are done and how many there are.
     pub fn verify(&self, mut progress: impl FnMut(u64, u64)) -> Result<(Verified, Vec<Finding>)> {
         self.flush()?;
-        let mut snapshot = self.snapshot()?;
+        let mut snapshot = self.snapshot(search::Sees::everything())?;
         snapshot.with(|view, bodies| {
             let (findings, done) = (Vec::new(), Verified::default());
             let (sums, columns, open) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use fhir_tables::ResourceType;
 use roaring::{MultiOps, RoaringBitmap};
+use search::Sees;
 use search::custom::{Registry, is_custom};
 use search::value::{IndexValue, Indexed, ParamId};
 
@@ -34,6 +35,8 @@ pub struct View<'a> {
     pub pending_deaths: &'a [Rid],
     /// Only versions in this closed range are wanted: lists are read in part.
     pub bounds: Cell<(Rid, Rid)>,
+    /// What may be seen.
+    pub sees: &'a Sees,
     /// [`crate::lists::Lists::epoch`], taken before `generations`; `None`: whole lists that are
     /// read are not kept.
     pub epoch: Option<u64>,
@@ -289,8 +292,8 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Keeps those of `rids` that are current in this view.
-    pub fn visible(&self, mut rids: RoaringBitmap) -> Result<RoaringBitmap> {
+    /// Keeps those of `rids` that are current in this view, whoever may see them.
+    pub fn current(&self, mut rids: RoaringBitmap) -> Result<RoaringBitmap> {
         rids.remove_range(self.at.saturating_add(1)..);
         self.shared.live(|live| {
             let mut revived = Vec::new();
@@ -382,7 +385,7 @@ impl View<'_> {
             }
         })?;
         versions |= later;
-        self.visible(versions)
+        self.current(versions)
     }
 
     pub fn exists(&self, rt: ResourceType, id: &str) -> Result<bool> {
@@ -444,12 +447,13 @@ impl View<'_> {
         Ok((version.head.id, version.head.last_updated_ms, values))
     }
 
-    /// Current resources that refer to `rt/id`, wherever the reference stands.
+    /// Current resources that refer to `rt/id`, wherever the reference stands, whoever may see
+    /// them: references are kept whole for all.
     pub fn referrers(&self, rt: ResourceType, id: &str) -> Result<RoaringBitmap> {
         let from = key::referrers(rt, id);
         let to = key::after_prefix(&from);
         let rids = self.fetch_range(&from, to.as_deref(), |_| true)?;
-        self.visible(rids)
+        self.current(rids)
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
+use search::Sees;
 use search::parse::{Handling, Setting, parse};
 use search::query::{Query, Total};
 use search::sort::sort_value_in;
@@ -282,7 +283,7 @@ fn check_chains(snapshot: &mut Snapshot, world: &World) {
 
 fn check(store: &Store) {
     let world = fill(store);
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     check_inside(&mut snapshot, &world);
     check_chains(&mut snapshot, &world);
 }
@@ -332,13 +333,13 @@ fn more_than_the_limits_is_refused_and_says_so() {
     add(0, INSIDE_MAX);
     let chain = query("MedicationRequest", "medication.code=c");
     let sorted = query("Medication", "_contained=true&_sort=code");
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let page = snapshot.search(&chain, &request(1)).expect("at the limit");
     assert_eq!(page.total, Some(INSIDE_MAX));
     let page = snapshot.search_contained(&sorted, &request(1), &|_| true).expect("at the limit");
     assert_eq!(page.total, Some(INSIDE_MAX));
     add(INSIDE_MAX, INSIDE_MAX + 1);
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let error = snapshot.search(&chain, &request(1)).expect_err("above the limit");
     assert_eq!(error.kind, Kind::TooCostly);
     assert!(error.public.contains("narrow it"), "{}", error.public);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use fhir::json::{Doc, Value};
 use fhir_tables::{ResourceType, SearchKind, SearchParam, TypeId};
+use search::Sees;
 use search::params;
 use search::parse::{Handling, Setting, parse};
 use search::query::Total;
@@ -329,7 +330,7 @@ fn every_parameter_finds_and_does_not_find() {
         store.commit(set).expect("commit");
         puts = rest;
     }
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     for (rt, code, id, value) in &made {
         let Some((finds, does_not)) = queries(value) else { panic!("{rt}.{code}: {value:?}") };
         assert!(found(&mut snapshot, *rt, code, &finds, id), "{rt}?{code}={finds} finds {id}");

@@ -4,6 +4,7 @@
 //! Uses `strace` to make system calls fail, and a small tmpfs (root). Where one of them is missing
 //! the test says `skipped`; with `CI=true` that is a failure.
 
+use search::Sees;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -99,7 +100,8 @@ fn a_failing_disk_ends_acknowledgement_and_loses_nothing() {
             }
             let store = Store::open(&data, &key, clock()).expect("recovers");
             for i in &acked {
-                let found = store.read(basic(), &format!("b{i}")).expect("read");
+                let found =
+                    store.read(basic(), &format!("b{i}"), Sees::everything()).expect("read");
                 assert!(found.is_some(), "{case} {when}: b{i} was acknowledged and is gone");
             }
             let (_, findings) = store.verify(|_, _| {}).expect("verify");
@@ -158,13 +160,16 @@ fn a_full_disk_refuses_writes_and_goes_on_when_there_is_space() {
         other => panic!("{other:?}"),
     }
     assert!(n > 10 && store.healthy(), "a full disk is no failure of the store");
-    assert!(store.read(basic(), "b3").expect("reading goes on").is_some());
+    assert!(store.read(basic(), "b3", Sees::everything()).expect("reading goes on").is_some());
     std::fs::remove_file(&ballast).expect("space");
     write(n).expect("writing goes on");
     assert!(store.verify(|_, _| {}).expect("verify").1.is_empty());
     drop(store);
     let store = Store::open(&small.join("data"), &key, clock()).expect("open");
     for i in 0..=n {
-        assert!(store.read(basic(), &format!("b{i}")).expect("read").is_some(), "b{i}");
+        assert!(
+            store.read(basic(), &format!("b{i}"), Sees::everything()).expect("read").is_some(),
+            "b{i}"
+        );
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use fhir_tables::ResourceType;
+use search::Sees;
 use search::parse::{Handling, Setting, parse, parse_system};
 use search::query::{Query, Total};
 use search::world::{Known, World};
@@ -424,7 +425,7 @@ fn random_conditions_are_answered_as_by_the_matcher() {
     for seed in 0..4 {
         let mut random = Random(seed);
         let both = filled(&SMALL, &mut random);
-        let mut snapshot = both.store().snapshot().expect("snapshot");
+        let mut snapshot = both.store().snapshot(Sees::everything()).expect("snapshot");
         for _ in 0..n_queries / 4 {
             let (ty, text) = random_query(&mut random, &SMALL);
             n_found += usize::from(both.check(&mut snapshot, ty, &text) > 0);
@@ -437,7 +438,7 @@ fn random_conditions_are_answered_as_by_the_matcher() {
 fn many_on_both_sides_are_joined_as_by_the_matcher() {
     let mut random = Random(11);
     let both = filled(&LARGE, &mut random);
-    let mut snapshot = both.store().snapshot().expect("snapshot");
+    let mut snapshot = both.store().snapshot(Sees::everything()).expect("snapshot");
     for (ty, text) in [
         ("Observation", "patient.gender:not=male"),
         ("Observation", "patient.birthdate=ge1950&status=final"),
@@ -471,7 +472,7 @@ fn many_on_both_sides_are_joined_as_by_the_matcher() {
 fn the_shorter_list_comes_first_and_is_counted() {
     let mut random = Random(3);
     let both = filled(&LARGE, &mut random);
-    let mut snapshot = both.store().snapshot().expect("snapshot");
+    let mut snapshot = both.store().snapshot(Sees::everything()).expect("snapshot");
     for text in
         ["status=|final&code=http://loinc.org|rare", "code=http://loinc.org|rare&status=|final"]
     {
@@ -491,7 +492,7 @@ fn the_shorter_list_comes_first_and_is_counted() {
 fn across_types_pages_follow_each_other_in_both_directions() {
     let mut random = Random(5);
     let both = filled(&SMALL, &mut random);
-    let mut snapshot = both.store().snapshot().expect("snapshot");
+    let mut snapshot = both.store().snapshot(Sees::everything()).expect("snapshot");
     for (within, text) in [
         (None, ""),
         (None, "_lastUpdated=ge2000"),

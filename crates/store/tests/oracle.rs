@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fhir::json::Doc;
 use fhir_tables::{ResourceType, SearchKind};
+use search::Sees;
 use search::parse::{Handling, Setting, parse};
 use search::query::{Query, Total};
 use search::world::{Known, World};
@@ -513,12 +514,12 @@ fn compare(mut home: impl FnMut() -> Home, engine: &str) {
         let mut random = Random(world_idx * 7_919 + 3);
         let store = home.create();
         let world = fill(&store, &mut random);
-        let mut snapshot = store.snapshot().expect("snapshot");
+        let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
         found += ask(&mut snapshot, &world, &mut random, half);
         drop(snapshot);
         drop(store);
         let store = home.open();
-        let mut snapshot = store.snapshot().expect("snapshot");
+        let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
         found += ask(&mut snapshot, &world, &mut random, half);
         drop(snapshot);
         done += 2 * half;

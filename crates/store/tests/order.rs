@@ -11,6 +11,7 @@ mod random;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use search::Sees;
 use search::parse::{Handling, Setting, parse, parse_system};
 use search::query::{Query, Total};
 use search::sort::{SortValue, sort_value_in};
@@ -257,7 +258,7 @@ fn check(snapshot: &mut Snapshot, world: &World) {
 fn check_on(store: &Store) {
     let mut random = Random(11);
     let world = fill(store, &mut random);
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     check(&mut snapshot, &world);
     // The pages of a snapshot stay as they are while their targets change.
     let query = query("Observation", "_sort=-patient.name");
@@ -297,7 +298,7 @@ fn across_types_one_order_along_references() {
         })
         .collect();
     write(&store, &mut World::default(), &risks);
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let mut search =
         |request: &PageRequest| snapshot.search_across(&queries, request).expect("search");
     let whole = paged(&mut search, (100_000, false, false));
@@ -332,10 +333,14 @@ fn more_than_the_limit_is_refused_and_says_so() {
     add(SORT_CHAINED_MAX, &mut world);
     let query = query("RiskAssessment", "_sort=subject:Patient.name");
     let request = PageRequest { from: None, backward: false, count: 20, total: Total::None };
-    let page = store.snapshot().expect("snapshot").search(&query, &request).expect("at the limit");
+    let page = store
+        .snapshot(Sees::everything())
+        .expect("snapshot")
+        .search(&query, &request)
+        .expect("at the limit");
     assert_eq!(page.rows.len(), 20);
     add(SORT_CHAINED_MAX + 1, &mut world);
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let error = snapshot.search(&query, &request).expect_err("above the limit");
     assert_eq!(error.kind, Kind::TooCostly);
     assert!(error.public.contains("20000 resources"), "{}", error.public);

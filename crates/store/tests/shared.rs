@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use case_kit::postgres::{Cluster, EndSessions, Stop, cluster, own_cluster};
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
+use search::Sees;
 use search::query::{Query, Total};
 use store::{
     Check, CommitError, DataKey, Database, Expect, ItemOp, Kind, PageRequest, Place, Put, PutKind,
@@ -92,7 +93,7 @@ fn what_one_process_writes_the_others_find() {
             let mut after = 0;
             loop {
                 let finished = done.load(Ordering::SeqCst);
-                let mut snapshot = reader.snapshot().expect("snapshot");
+                let mut snapshot = reader.snapshot(Sees::everything()).expect("snapshot");
                 let part = snapshot.feed(after, 10_000).expect("feed");
                 for version in &part {
                     assert_eq!(version.rid, after + 1, "the feed has no gaps");
@@ -126,7 +127,7 @@ fn what_one_process_writes_the_others_find() {
     });
     // Each finds what the other wrote, in memory and in posting rows.
     for store in [&a, &b, &reader, &open(cluster, &name)] {
-        let mut snapshot = store.snapshot().expect("snapshot");
+        let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
         for family in ["a", "b"] {
             let found = ids(&mut snapshot, &format!("family={family}"));
             assert_eq!(found.len(), SETS * PER_SET);
@@ -142,9 +143,13 @@ fn what_one_process_writes_the_others_find() {
         let (writer, other) = if i % 2 == 0 { (&a, &b) } else { (&b, &a) };
         let put = patient("a-5", &format!("new{i}"), Expect::Version(i + 1));
         writer.commit(WriteSet { puts: vec![put], ..WriteSet::default() }).expect("commit");
-        let mut snapshot = other.snapshot().expect("snapshot");
+        let mut snapshot = other.snapshot(Sees::everything()).expect("snapshot");
         assert_eq!(ids(&mut snapshot, &format!("family=new{i}")), ["a-5"]);
-        let body = other.read(rt("Patient"), "a-5").expect("read").expect("there").body;
+        let body = other
+            .read(rt("Patient"), "a-5", Sees::everything())
+            .expect("read")
+            .expect("there")
+            .body;
         assert!(String::from_utf8_lossy(&body).contains(&format!("\"new{i}\"")));
     }
     assert_eq!(a.verify(|_, _| {}).expect("verify").1, []);
@@ -165,7 +170,7 @@ fn conditional_creates_through_two_processes_happen_once() {
                     let store = if i % 2 == 0 { a.clone() } else { b.clone() };
                     let family = family.clone();
                     scope.spawn(move || {
-                        let mut snapshot = store.snapshot().expect("snapshot");
+                        let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
                         let read_at = snapshot.at();
                         let text = format!("family={family}");
                         if !ids(&mut snapshot, &text).is_empty() {
@@ -175,7 +180,11 @@ fn conditional_creates_through_two_processes_happen_once() {
                         let query = Box::new(query(&text));
                         let set = WriteSet {
                             read_at,
-                            checks: vec![Check::Search { query, expect: Vec::new() }],
+                            checks: vec![Check::Search {
+                                query,
+                                sees: Sees::everything().clone(),
+                                expect: Vec::new(),
+                            }],
                             puts: vec![patient(&format!("{family}-{i}"), &family, Expect::New)],
                             ..WriteSet::default()
                         };
@@ -190,7 +199,7 @@ fn conditional_creates_through_two_processes_happen_once() {
             handles.into_iter().map(|h| h.join().expect("thread")).sum()
         });
         assert_eq!(stored, 1);
-        let mut snapshot = a.snapshot().expect("snapshot");
+        let mut snapshot = a.snapshot(Sees::everything()).expect("snapshot");
         assert_eq!(ids(&mut snapshot, &format!("family={family}")).len(), 1);
     }
 }
@@ -218,10 +227,11 @@ fn a_record_moves_to_the_database_and_back() {
     let bytes = vec![7; 600_000];
     let hash = store.put_blob(&bytes).expect("put");
     let check = |store: &Store| {
-        let mut snapshot = store.snapshot().expect("snapshot");
+        let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
         assert_eq!(ids(&mut snapshot, "family=stone").len(), 25_998);
         assert_eq!(ids(&mut snapshot, "identifier=urn:stone|p77"), ["p77"]);
-        let body = store.read(rt("Patient"), "p7").expect("read").expect("there").body;
+        let body =
+            store.read(rt("Patient"), "p7", Sees::everything()).expect("read").expect("there").body;
         assert!(String::from_utf8_lossy(&body).contains(&"x".repeat(100_000)));
         assert_eq!(store.blob(&hash).expect("blob"), Some(bytes.clone()));
         let item = snapshot.item("t", &9u32.to_be_bytes()).expect("item");
@@ -255,7 +265,7 @@ fn a_record_moves_to_the_database_and_back() {
     let store = Store::open(&folder, &key, clock()).expect("open");
     let (after, findings) = store.verify(|_, _| {}).expect("verify");
     assert_eq!((after.versions, findings), (before.versions + 1, vec![]));
-    assert!(store.read(rt("Patient"), "new").expect("read").is_some());
+    assert!(store.read(rt("Patient"), "new", Sees::everything()).expect("read").is_some());
     drop(store);
     std::fs::remove_dir_all(&folder).expect("own folder");
 }
@@ -270,7 +280,7 @@ fn tls_is_used_and_the_certificate_verified() {
     let store = Store::create_at(&database, &name, clock()).expect("create");
     let put = patient("p", "stone", Expect::New);
     store.commit(WriteSet { puts: vec![put], ..WriteSet::default() }).expect("commit");
-    assert!(store.read(rt("Patient"), "p").expect("read").is_some());
+    assert!(store.read(rt("Patient"), "p", Sees::everything()).expect("read").is_some());
     let other = concat!(env!("CARGO_MANIFEST_DIR"), "/src/disk/postgres/root.pem");
     let database = Database::parse(&url(other)).expect("a URL");
     let refused = Store::open_at(&database, &name, clock()).err().expect("not trusted");
@@ -313,7 +323,7 @@ fn write(store: &Store, name: &str, stop: &AtomicBool) -> Told {
                 told.refused += 1;
                 // Whether it was saved after all is to be seen from the record.
                 told.updates = loop {
-                    match store.read(rt("Patient"), &own) {
+                    match store.read(rt("Patient"), &own, Sees::everything()) {
                         Ok(found) => break found.map_or(0, |version| version.vid),
                         Err(e) => assert_eq!(e.kind, Kind::Unavailable, "{e:?}"),
                     }
@@ -375,7 +385,7 @@ fn what_was_acknowledged_is_there_once_whatever_happens_to_the_server() {
 }
 
 fn check(store: &Store, told: &BTreeMap<String, Told>) {
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let mut leaves = BTreeSet::new();
     for (_, leaf) in snapshot.audit(0, 1_000_000).expect("audit") {
         let leaf = String::from_utf8(leaf).expect("UTF-8");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
+use search::Sees;
 use search::query::{Query, Total};
 use store::{
     ChangeKind, Check, CommitError, Cursor, DataKey, Database, Expect, ItemOp, Kind, PageRequest,
@@ -187,10 +188,11 @@ fn versions_are_written_read_and_survive_reopening(home: &Home) {
     let done = write(&store, vec![put(&patient("p1", "River", "1980-05-06"), Expect::Exists)]);
     assert_eq!((done.puts[0].vid, done.puts[0].kind), (2, ChangeKind::Update));
     let check = |store: &Store| {
-        let body = store.read(rt("Patient"), "p1").expect("read").expect("there").body;
+        let body =
+            store.read(rt("Patient"), "p1", Sees::everything()).expect("read").expect("there").body;
         let text = String::from_utf8(body).expect("UTF-8");
         assert!(text.contains(r#""meta":{"versionId":"2","lastUpdated":"2026-"#), "{text}");
-        let mut snapshot = store.snapshot().expect("snapshot");
+        let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
         let first = snapshot.version(rt("Patient"), "p1", 1).expect("vread").expect("there");
         assert!(String::from_utf8_lossy(&first.body).contains("Stone"));
         assert_eq!(ids(&mut snapshot, "Patient", "family=river"), ["p1"]);
@@ -209,14 +211,14 @@ fn a_deleted_resource_is_found_no_more_and_may_come_back(home: &Home) {
     let store = home.create();
     write(&store, vec![put(&patient("p1", "Stone", "1980"), Expect::New)]);
     write(&store, vec![delete("Patient", "p1")]);
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     assert!(ids(&mut snapshot, "Patient", "").is_empty());
     let current = snapshot.current(rt("Patient"), "p1").expect("read").expect("a version");
     assert_eq!((current.kind, current.vid), (ChangeKind::Delete, 2));
     drop(snapshot);
     let done = write(&store, vec![put(&patient("p1", "Stone", "1980"), Expect::Absent)]);
     assert_eq!((done.puts[0].vid, done.puts[0].kind), (3, ChangeKind::Create));
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     assert_eq!(ids(&mut snapshot, "Patient", ""), ["p1"]);
 }
 
@@ -256,6 +258,7 @@ fn what_a_put_or_check_expects_is_checked_inside_the_commit(home: &Home) {
     let search = |expect: &[&str]| WriteSet {
         checks: vec![Check::Search {
             query: Box::new(query("Patient", "family=stone")),
+            sees: Sees::everything().clone(),
             expect: expect.iter().map(|s| (*s).to_owned()).collect(),
         }],
         puts: vec![put(&patient("p3", "Stone", "1980"), Expect::New)],
@@ -263,7 +266,7 @@ fn what_a_put_or_check_expects_is_checked_inside_the_commit(home: &Home) {
     };
     assert!(matches!(refused(search(&[])), CommitError::Conflict));
     store.commit(search(&["p1"])).expect("still the same answer");
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     assert_eq!(ids(&mut snapshot, "Patient", ""), ["p1", "p3"], "nothing of the refused sets");
 }
 
@@ -274,7 +277,7 @@ fn conditional_writes_of_many_threads_happen_once(home: &Home) {
             .map(|i| {
                 let store = store.clone();
                 scope.spawn(move || {
-                    let mut snapshot = store.snapshot().expect("snapshot");
+                    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
                     let read_at = snapshot.at();
                     if !ids(&mut snapshot, "Patient", "family=stone").is_empty() {
                         return 0;
@@ -284,6 +287,7 @@ fn conditional_writes_of_many_threads_happen_once(home: &Home) {
                         read_at,
                         checks: vec![Check::Search {
                             query: Box::new(query("Patient", "family=stone")),
+                            sees: Sees::everything().clone(),
                             expect: Vec::new(),
                         }],
                         puts: vec![put(&patient(&format!("p{i}"), "Stone", "1980"), Expect::New)],
@@ -307,11 +311,11 @@ fn the_past_can_be_read_and_searched(home: &Home) {
     write(&store, vec![put(&patient("p2", "River", "1981"), Expect::Exists)]);
     write(&store, vec![put(&patient("p3", "Stone", "1981"), Expect::New)]);
     let check = |store: &Store| {
-        let mut past = store.snapshot_at(then).expect("snapshot");
+        let mut past = store.snapshot_at(then, Sees::everything()).expect("snapshot");
         assert_eq!(ids(&mut past, "Patient", "family=stone"), ["p1", "p2"]);
         let p1 = past.current(rt("Patient"), "p1").expect("read").expect("there");
         assert_eq!(p1.kind, ChangeKind::Create);
-        let mut now = store.snapshot().expect("snapshot");
+        let mut now = store.snapshot(Sees::everything()).expect("snapshot");
         assert_eq!(ids(&mut now, "Patient", "family=stone"), ["p3"]);
     };
     check(&store);
@@ -345,7 +349,7 @@ fn pages_follow_each_other_in_both_directions_whatever_the_order(home: &Home) {
         puts.push(put(&json, Expect::New));
     }
     write(&store, puts);
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let sorts = ["", "_sort=date", "_sort=-date", "_sort=value-quantity,-date", "_sort=-_id"];
     for sort in sorts.into_iter().chain(["_sort=-_lastUpdated", "_sort=date,-value-quantity"]) {
         let text = if sort.is_empty() {
@@ -414,7 +418,7 @@ fn items_and_audit_leaves_are_in_the_same_commit(home: &Home) {
     store.commit(set).expect("commit");
     store.audit(b"three".to_vec()).expect("queued");
     store.flush().expect("flush");
-    let snapshot = store.snapshot().expect("snapshot");
+    let snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     assert_eq!(snapshot.item("t", b"k").expect("item"), Some(b"v".to_vec()));
     let leaves: Vec<_> =
         snapshot.audit(0, 10).expect("audit").into_iter().map(|(_, leaf)| leaf).collect();
@@ -465,7 +469,7 @@ fn the_index_answers_as_the_matcher_while_it_moves_to_disk(home: &Home) {
         write(&store, puts);
     }
     let check = |store: &Store| {
-        let mut snapshot = store.snapshot().expect("snapshot");
+        let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
         let mut all = Vec::new();
         let mut after = 0;
         loop {
@@ -595,7 +599,8 @@ fn long_attachments_are_kept_once_and_come_back_byte_for_byte() {
     assert!(disk() - once < 200_000, "the attachment is not written again");
     drop(store);
     let store = Store::open(folder.path(), &key, clock()).expect("open");
-    let body = store.read(rt("Binary"), "b").expect("read").expect("there").body;
+    let body =
+        store.read(rt("Binary"), "b", Sees::everything()).expect("read").expect("there").body;
     let body = String::from_utf8(body).expect("UTF-8");
     assert!(body.ends_with(&format!(r#""contentType":"image/webp","data":"{data}"}}"#)));
     assert_eq!(store.verify(|_, _| {}).expect("verify").1, []);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
+use search::Sees;
 use search::lookup::{Direction, Lookup, Refusal};
 use search::query::{Query, Total};
 use store::{DataKey, Expect, PageRequest, Put, PutKind, Snapshot, Store, WriteSet};
@@ -277,7 +278,7 @@ fn the_index_answers_what_the_matcher_answers() {
         store.commit(WriteSet { puts, ..WriteSet::default() }).expect("commit");
     }
     let check = |store: &Store, random: &mut Random, n: u64| {
-        let mut snapshot = store.snapshot().expect("snapshot");
+        let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
         let oracle = oracle(&mut snapshot);
         let mut n_found = 0;
         for _ in 0..n {
@@ -328,7 +329,7 @@ fn pages_of_a_ranked_search_are_those_of_one_moment() {
     write(&mut random, 0);
     let query = parse("Observation", &[("_content".into(), "heart failure | acute".into())]);
     let request = |from, backward, count| PageRequest { from, backward, count, total: Total::None };
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let t = snapshot.at();
     let whole = snapshot.search(&query, &request(None, false, 1000)).expect("search");
     let whole: Vec<u32> = whole.rows.iter().map(|row| row.head.rid).collect();
@@ -339,7 +340,7 @@ fn pages_of_a_ranked_search_are_those_of_one_moment() {
     loop {
         // Others write meanwhile, and words become less rare.
         write(&mut random, 60);
-        let mut snapshot = store.snapshot_at(t).expect("the past");
+        let mut snapshot = store.snapshot_at(t, Sees::everything()).expect("the past");
         let page = snapshot.search(&query, &request(from, false, 7)).expect("a page");
         forward.extend(page.rows.iter().map(|row| row.head.rid));
         from = page.last;
@@ -348,7 +349,7 @@ fn pages_of_a_ranked_search_are_those_of_one_moment() {
         }
     }
     assert_eq!(forward, whole);
-    let mut snapshot = store.snapshot_at(t).expect("the past");
+    let mut snapshot = store.snapshot_at(t, Sees::everything()).expect("the past");
     let back = snapshot.search(&query, &request(from, true, 9)).expect("a page back");
     let back: Vec<u32> = back.rows.iter().map(|row| row.head.rid).collect();
     assert_eq!(back, whole[whole.len() - 10..whole.len() - 1]);
@@ -371,7 +372,7 @@ fn rare_words_and_short_texts_come_first() {
     puts.push(text("both", "common rare"));
     store.commit(WriteSet { puts, ..WriteSet::default() }).expect("commit");
     let query = parse("Condition", &[("_content".into(), "rare OR common".into())]);
-    let mut snapshot = store.snapshot().expect("snapshot");
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let request = PageRequest { from: None, backward: false, count: 4, total: Total::Accurate };
     let page = snapshot.search(&query, &request).expect("search");
     let ids: Vec<&str> = page.rows.iter().map(|row| row.head.id.as_str()).collect();

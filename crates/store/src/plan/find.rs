@@ -344,7 +344,7 @@ impl<'a, 'v> Cx<'a, 'v> {
             }
             node => {
                 if let Some(all) = run.candidates.take() {
-                    let all = if run.is_visible { all } else { self.view.visible(all)? };
+                    let all = if run.is_visible { all } else { self.view.visible(rt, all)? };
                     (run.candidates, run.is_visible) = (Some(all), true);
                 }
                 Cand::sure(self.exact(rt, node, run.candidates.as_ref())?)
@@ -367,7 +367,7 @@ impl<'a, 'v> Cx<'a, 'v> {
                 all
             }
         };
-        let candidates = self.view.visible(candidates)?;
+        let candidates = self.view.visible(rt, candidates)?;
         let is_all_sure = sure.is_none();
         let sure = match sure {
             Some(sure) => sure & &candidates,
@@ -402,14 +402,20 @@ impl<'a, 'v> Cx<'a, 'v> {
             }
             Node::Not(node) => {
                 let all = match within {
-                    Some(within) => self.view.visible(within.clone())?,
-                    None => self.view.visible(self.view.fetch(&key::of_type(rt))?)?,
+                    Some(within) => self.view.visible(rt, within.clone())?,
+                    None => self.view.visible(rt, self.view.fetch(&key::of_type(rt))?)?,
                 };
                 let without = self.exact(rt, node, Some(&all))?;
                 Ok(all - without)
             }
-            Node::Chain(chain) => self.chain(chain, within),
-            Node::Has(has) => self.has(rt, has, within),
+            Node::Chain(chain) => {
+                let found = self.chain(rt, chain, within)?;
+                self.view.admitted(rt, found)
+            }
+            Node::Has(has) => {
+                let found = self.has(rt, has, within)?;
+                self.view.admitted(rt, found)
+            }
         }
     }
 

@@ -33,12 +33,13 @@ impl Cx<'_, '_> {
     /// Versions whose reference leads to what satisfies the chain.
     pub(super) fn chain(
         &mut self,
+        rt: ResourceType,
         chain: &Chain,
         within: Option<&RoaringBitmap>,
     ) -> Result<RoaringBitmap> {
         let mut found = RoaringBitmap::new();
         for (ty, node) in &chain.targets {
-            found |= crate::inside::chain(self, chain.param, (*ty, node), within)?;
+            found |= crate::inside::chain(self, (rt, chain.param), (*ty, node), within)?;
         }
         if let Some(few) = within.filter(|within| within.len() <= CANDIDATES_MAX) {
             self.took(Way::FromCandidates);
@@ -57,7 +58,10 @@ impl Cx<'_, '_> {
             }
             let from = match within {
                 Some(within) => within.clone(),
-                None => self.view.visible(self.view.fetch(&key::param(b'H', chain.param))?)?,
+                None => {
+                    let all = self.view.fetch(&key::param(b'H', chain.param))?;
+                    self.view.visible(rt, all)?
+                }
             };
             if is_custom(chain.param) {
                 self.took(Way::FromCandidates);
@@ -95,7 +99,7 @@ impl Cx<'_, '_> {
         if let Some(within) = within {
             found &= within;
         }
-        self.view.visible(found)
+        self.view.visible(rt, found)
     }
 
     /// As [`Cx::chain`] from few versions.
@@ -130,7 +134,7 @@ impl Cx<'_, '_> {
                 for id in self.ids(few)? {
                     sources |= self.view.fetch(&key::reference(rt, &id, has.param))?;
                 }
-                let sources = self.view.visible(sources)?;
+                let sources = self.view.visible(has.source, sources)?;
                 let inner = self.exact(has.source, &has.node, Some(&sources));
                 self.view.bounds.set(outer);
                 inner?

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fhir_tables::ResourceType;
+use search::Sees;
 
 use super::{Engine, Group, PreparedPut, PreparedSet, Writer};
 use crate::disk::Ident;
@@ -44,6 +45,7 @@ impl Writer {
             at: self.next - 1,
             pending_deaths: &group.victims,
             bounds: Cell::new(EVERYTHING),
+            sees: Sees::everything(),
             epoch: None,
         };
         let deleted_since = |at: Rid| {
@@ -51,7 +53,7 @@ impl Writer {
         };
         for check in &set.checks {
             match check {
-                Check::Search { query, expect } => {
+                Check::Search { query, sees, expect } => {
                     let types = query.types();
                     let changed = |rt: &ResourceType| {
                         self.shared.type_changed[usize::from(rt.0)].load(Ordering::SeqCst)
@@ -60,6 +62,7 @@ impl Writer {
                     if !in_group && types.iter().all(|rt| changed(rt) <= set.read_at) {
                         continue;
                     }
+                    let view = View { sees, bounds: Cell::new(EVERYTHING), ..view };
                     let mut ids =
                         crate::page::ids(&view, &mut self.body_reader, query, usize::MAX)?;
                     ids.sort_unstable();
@@ -108,6 +111,7 @@ impl Writer {
             at: Rid::MAX,
             pending_deaths: &group.victims,
             bounds: Cell::new(EVERYTHING),
+            sees: Sees::everything(),
             epoch: None,
         };
         let mut idents = Vec::with_capacity(puts.len());
