@@ -4,11 +4,13 @@
 //! search looks, and by `record` for what is written.
 
 mod ctx;
-mod permit;
+mod may;
+mod policy;
 mod scope;
 
 pub use ctx::{Action, Actor, App, Ctx, Purpose, Role};
-pub use permit::{Decision, permit};
+pub use may::May;
+pub use policy::{BadPolicy, DEFAULT, Policy, Relations};
 pub use scope::{
     Actions, BadScope, CONDITIONS_MAX, Extra, Level, SCOPE_BYTES_MAX, SCOPES_MAX, Scope, Scopes,
 };

@@ -255,7 +255,7 @@ impl fmt::Display for BadScope {
 }
 
 /// A set of scopes in canonical form. Empty allows nothing. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Scopes {
     /// Sorted; one row for each level, type and query.
     rows: Arc<[Scope]>,
@@ -434,7 +434,7 @@ fn is_parameter(name: &str) -> bool {
 }
 
 /// Decodes `%41`; a `+` could be meant in two ways and is refused.
-fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
     while let Some(b) = bytes.next() {

@@ -12,13 +12,13 @@ use fhir::json::{Doc, Kind as JsonKind, Node, write_string};
 use fhir_tables::{ResourceType, TypeId};
 
 use crate::error::{Error, Kind, Result};
+use crate::gate::Asking;
 use crate::links::BundleText;
 use crate::page_token::unbase64url;
 use crate::record::{Outcome, Record};
 use crate::request::{PatchBody, Request, Response, Return};
 use crate::route::{Headers, Payload, checked_id, parse_etag, route};
 use crate::write::{Integrity, Mode, Op, What, write};
-use access::Ctx;
 
 /// Most entries of a batch or transaction.
 pub const ENTRIES_MAX: usize = 10_000;
@@ -35,7 +35,12 @@ pub(crate) enum Task<'a> {
 ///
 /// Errors: of a transaction, the first failure, with nothing written; of a batch, only what is
 /// wrong with the Bundle itself.
-pub(crate) fn bundle(record: &Record, ctx: &Ctx, body: &Doc, ret: Return) -> Result<Outcome> {
+pub(crate) fn bundle(
+    record: &Record,
+    ctx: &Asking<'_>,
+    body: &Doc,
+    ret: Return,
+) -> Result<Outcome> {
     let root = body.root();
     let entries = entries(root, ENTRIES_MAX)?;
     let kind = root.str("type").unwrap_or_default();
@@ -108,7 +113,7 @@ fn known_members(node: Node<'_>, ty: &str, place: &str) -> Result<()> {
 
 pub(crate) fn transaction(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     entries: &[Node<'_>],
     mode: &Mode,
 ) -> Result<Vec<Result<Response>>> {
@@ -135,7 +140,7 @@ pub(crate) fn transaction(
 
 pub(crate) fn batch(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     entries: &[Node<'_>],
     mode: &Mode,
 ) -> Vec<Result<Response>> {
@@ -252,7 +257,7 @@ fn patch(node: Node<'_>) -> Result<PatchBody> {
 }
 
 /// The response Bundle, entries in the order of the request.
-pub(crate) fn answer(kind: &str, ctx: &Ctx, responses: &[Result<Response>]) -> Response {
+pub(crate) fn answer(kind: &str, ctx: &Asking<'_>, responses: &[Result<Response>]) -> Response {
     let mut bundle = BundleText::new(kind, Some(ctx.at_ms), None, responses.len() * 160);
     for response in responses {
         bundle.entry(|out| match response {

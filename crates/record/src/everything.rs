@@ -12,6 +12,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
+use access::Action;
 use fhir::date::PartialDate;
 use fhir::issue::IssueType;
 use fhir_tables::{COMPARTMENTS, CompartmentDef, ResourceType, SearchKind, compartment};
@@ -19,16 +20,13 @@ use memchr::memmem::Finder;
 use search::value::{IndexValue, ParamId};
 use store::{ChangeKind, Cursor, Head, PageRequest, Rid, Snapshot};
 
-use access::{Decision, permit};
-
 use crate::error::{Error, Kind, Result, warning};
-use crate::gate::{not_found, require};
+use crate::gate::{Asking, not_found, require};
 use crate::links::{BundleText, append_query, full_url, operation_path};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{Operation, Response, View};
 use crate::write::deleted;
-use access::{Action, Ctx};
 
 /// Matches in one Bundle when the client does not say.
 const COUNT_DEFAULT: usize = 10_000;
@@ -117,14 +115,14 @@ fn types(list: &str) -> Result<Vec<ResourceType>> {
 /// Errors: `NotFound` and `Deleted` for the resource itself.
 pub(crate) fn everything(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     rt: ResourceType,
     id: Option<&str>,
     pairs: &[(String, String)],
 ) -> Result<Outcome> {
-    require(ctx, Action::Read, Some(rt), id)?;
+    require(ctx, Action::Read, Some(rt))?;
     if id.is_none() {
-        require(ctx, Action::Search, Some(rt), None)?;
+        require(ctx, Action::Search, Some(rt))?;
     }
     let params = params(rt, pairs)?;
     let mut own_path = operation_path(Operation::Everything, rt, id);
@@ -132,13 +130,14 @@ pub(crate) fn everything(
     append_query(&kept, &mut own_path);
     let token =
         params.page.as_deref().map(|text| record.page_key().open(&own_path, text)).transpose()?;
+    let sees = if id.is_some() { ctx.may.sees(Action::Read) } else { ctx.may.browses() };
     let mut snapshot = match &token {
-        None => record.store().snapshot()?,
-        Some(token) => record.store().snapshot_at(token.t)?,
+        None => record.store().snapshot(sees)?,
+        Some(token) => record.store().snapshot_at(token.t, sees)?,
     };
     let def = compartment(rt.name()).expect("Patient and Encounter have compartments");
     let may_see = visible_types(ctx, &params, def);
-    let mut walk = Walk::new(record, ctx, def, &params, &may_see, id.is_none());
+    let mut walk = Walk::new(record, def, &params, &may_see, id.is_none());
     let from = token.as_ref().map(|token| place_of(&token.cursor)).transpose()?;
     let t = snapshot.at();
     let url = |token: Option<&PageToken>| {
@@ -194,13 +193,13 @@ fn place_of(cursor: &Cursor) -> Result<(Rid, Rid)> {
 }
 
 /// By type: whether its resources go into the Bundle.
-fn visible_types(ctx: &Ctx, params: &Params, def: &CompartmentDef) -> Vec<bool> {
+fn visible_types(ctx: &Asking<'_>, params: &Params, def: &CompartmentDef) -> Vec<bool> {
     ResourceType::ALL
         .into_iter()
         .map(|rt| {
             let is_asked = params.types.is_empty() || params.types.contains(&rt);
             // The one Patient of a portal user may be read and not searched for.
-            let may = |action| permit(ctx, action, Some(rt), None) == Decision::Permit;
+            let may = |action| ctx.may.some(action, rt);
             is_asked && (rt == def.root || (may(Action::Read) && may(Action::Search)))
         })
         .collect()
@@ -228,7 +227,6 @@ fn connecting(def: &CompartmentDef) -> &'static [bool] {
 
 /// Builds the Bundle.
 struct Walk<'a> {
-    ctx: &'a Ctx,
     base_url: &'a str,
     def: &'static CompartmentDef,
     params: &'a Params,
@@ -252,7 +250,6 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(
         record: &'a Record,
-        ctx: &'a Ctx,
         def: &'static CompartmentDef,
         params: &'a Params,
         may_see: &'a [bool],
@@ -260,7 +257,6 @@ impl<'a> Walk<'a> {
     ) -> Walk<'a> {
         let count = if is_of_all { COUNT_MAX } else { COUNT_DEFAULT };
         Walk {
-            ctx,
             base_url: record.base_url(),
             def,
             params,
@@ -350,7 +346,7 @@ impl<'a> Walk<'a> {
         &mut self,
         snapshot: &mut Snapshot,
         record: &Record,
-        ctx: &Ctx,
+        ctx: &Asking<'_>,
         from: Option<(Rid, Rid)>,
     ) -> Result<Option<(Rid, Rid)>> {
         let rt = ResourceType::PATIENT;
@@ -463,10 +459,8 @@ impl<'a> Walk<'a> {
                 let mut parts = reference.split('/');
                 let (Some(ty), Some(id)) = (parts.next(), parts.next()) else { continue };
                 let Some(rt) = ResourceType::from_name(ty) else { continue };
-                let may = permit(self.ctx, Action::Read, Some(rt), Some(id));
                 if let Some(head) = snapshot.head(rt, id)?
                     && head.kind != ChangeKind::Delete
-                    && may == Decision::Permit
                     && seen.insert(head.rid)
                 {
                     rids.push(head.rid);

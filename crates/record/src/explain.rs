@@ -3,19 +3,20 @@
 //! Not part of FHIR. The answer is a Parameters: one `plan` for each type that is searched and has
 //! resources, with its steps in the order in which they were carried out.
 
+use access::{Action, Actor, Role};
 use fhir::json::write_string;
 use store::{Explain, Step};
 
 use crate::error::{Error, Kind, Result};
+use crate::gate::Asking;
 use crate::record::Outcome;
 use crate::request::Response;
-use access::{Action, Actor, Ctx, Role};
 
 /// Whether the plan is wanted.
 ///
 /// Errors: `Forbidden` for anybody who does not administer the practice; `Value` for values other
 /// than true and false.
-pub(crate) fn is_wanted(ctx: &Ctx, pairs: &[(String, String)]) -> Result<bool> {
+pub(crate) fn is_wanted(ctx: &Asking<'_>, pairs: &[(String, String)]) -> Result<bool> {
     let [(_, value)] = pairs else {
         return match pairs {
             [] => Ok(false),
@@ -34,14 +35,15 @@ pub(crate) fn is_wanted(ctx: &Ctx, pairs: &[(String, String)]) -> Result<bool> {
 }
 
 /// A person with the role, or a client that may do everything.
-fn administers(ctx: &Ctx) -> bool {
+fn administers(ctx: &Asking<'_>) -> bool {
     match &ctx.actor {
         Actor::System => true,
-        Actor::User { role, .. } => *role == Role::Admin,
+        // A plan tells of everything that it looks at.
+        Actor::User { role, .. } => {
+            *role == Role::Admin && ctx.may.sees(Action::Search).is_everything()
+        }
         Actor::Client { .. } => {
-            let all =
-                [Action::Create, Action::Read, Action::Update, Action::Delete, Action::Search];
-            all.into_iter().all(|action| ctx.scopes.allow_any_type(action))
+            Action::ALL.into_iter().all(|action| ctx.scopes.allow_any_type(action))
         }
     }
 }

@@ -61,7 +61,7 @@ impl Record {
         if ctx.actor != Actor::System {
             return Err(Error::new(Kind::Forbidden, "only the export command exports"));
         }
-        let mut snapshot = self.store().snapshot()?;
+        let mut snapshot = self.store().snapshot(search::Sees::everything())?;
         let chosen = match patient {
             Some(id) => Some(self.of_patient(ctx, &mut snapshot, id)?),
             None => None,

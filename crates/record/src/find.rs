@@ -6,16 +6,16 @@
 //! its digits on. What an older version said stays there; it is passed over when it is found,
 //! because every hit is compared with the Patient as it is.
 
+use access::Action;
 use fhir_tables::ResourceType;
 use search::value::{IndexValue, Indexed, ParamId};
 use store::{ChangeKind, ItemOp, Put, PutKind, Snapshot, Version};
 
 use crate::error::{Error, Kind, Result};
-use crate::gate::require;
+use crate::gate::{Asking, require};
 use crate::links::{BundleText, full_url};
 use crate::record::{Outcome, Record};
 use crate::request::Response;
-use access::{Action, Ctx};
 
 const COLLECTION: &str = "patient-parts";
 /// Fewer signs of an identifier, or digits of a phone, find nothing: too many would share them.
@@ -109,11 +109,16 @@ pub(crate) fn items(puts: &[Put]) -> Vec<ItemOp> {
 ///
 /// The answer ends at `count` without an error when there are more.
 /// Errors: `Forbidden`.
-pub(crate) fn find(record: &Record, ctx: &Ctx, typed: &str, count: usize) -> Result<Outcome> {
+pub(crate) fn find(
+    record: &Record,
+    ctx: &Asking<'_>,
+    typed: &str,
+    count: usize,
+) -> Result<Outcome> {
     let rt = ResourceType::PATIENT;
-    require(ctx, Action::Search, Some(rt), None)?;
+    require(ctx, Action::Search, Some(rt))?;
     let count = count.min(COUNT_MAX);
-    let mut snapshot = record.store().snapshot()?;
+    let mut snapshot = record.store().snapshot(ctx.may.sees(Action::Search))?;
     let mut found: Vec<Version> = Vec::new();
     let (signs, digits) = (signs(typed), digits(typed));
     // A number of another country or with its area code may be stored without what leads it.

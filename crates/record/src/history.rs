@@ -7,18 +7,18 @@
 //! has a link to the next.
 //! Not here: `_list`; `_sort`.
 
+use access::Action;
 use fhir::date::{PartialDate, format_instant};
 use fhir_tables::ResourceType;
 use store::{ChangeKind, Cursor, Head, Rid, Scope, Snapshot, Version};
 
 use crate::audit;
 use crate::error::{Error, Kind, Result};
-use crate::gate::{not_found, require};
+use crate::gate::{Asking, not_found, require};
 use crate::links::{BundleText, append_query, full_url};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{HistoryOf, Response, View};
-use access::{Action, Ctx};
 
 /// Entries of a page when the client does not say.
 const COUNT_DEFAULT: usize = 20;
@@ -89,15 +89,19 @@ fn path(of: &HistoryOf) -> String {
 /// Errors: `NotFound` for an instance that never was.
 pub(crate) fn history(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     of: &HistoryOf,
     pairs: &[(String, String)],
 ) -> Result<Outcome> {
     match of {
-        HistoryOf::System => require(ctx, Action::Search, None, None)?,
-        HistoryOf::Type(rt) => require(ctx, Action::Search, Some(*rt), None)?,
-        HistoryOf::Instance(rt, id) => require(ctx, Action::Read, Some(*rt), Some(id))?,
+        HistoryOf::System => require(ctx, Action::Search, None)?,
+        HistoryOf::Type(rt) => require(ctx, Action::Search, Some(*rt))?,
+        HistoryOf::Instance(rt, _) => require(ctx, Action::Read, Some(*rt))?,
     }
+    let sees = match of {
+        HistoryOf::System | HistoryOf::Type(_) => ctx.may.sees(Action::Search),
+        HistoryOf::Instance(..) => ctx.may.sees(Action::Read),
+    };
     let params = params(pairs)?;
     let mut own_path = path(of);
     let kept: Vec<_> = pairs.iter().filter(|(name, _)| name != "_page").cloned().collect();
@@ -105,8 +109,8 @@ pub(crate) fn history(
     let token =
         params.page.as_deref().map(|text| record.page_key().open(&own_path, text)).transpose()?;
     let mut snapshot = match &token {
-        None => record.store().snapshot()?,
-        Some(token) => record.store().snapshot_at(token.t)?,
+        None => record.store().snapshot(sees)?,
+        Some(token) => record.store().snapshot_at(token.t, sees)?,
     };
     if let HistoryOf::Instance(rt, id) = of
         && snapshot.head(*rt, id)?.is_none()

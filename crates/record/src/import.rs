@@ -19,16 +19,16 @@ use fhir_tables::ResourceType;
 
 use crate::bundle::{IMPORT_ENTRIES_MAX, answer, batch, entries, transaction};
 use crate::error::{Error, Kind, Result, place_in_entry};
+use crate::gate::Asking;
 use crate::prepare::resource_type_of;
 use crate::record::{Outcome, Record};
 use crate::request::{ImportOptions, Response, Return};
 use crate::route::checked_id;
 use crate::write::{Integrity, Mode, Op, What, write};
-use access::Ctx;
 
 pub(crate) fn import(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     body: &Doc,
     options: ImportOptions,
 ) -> Result<Outcome> {
@@ -80,7 +80,7 @@ pub(crate) fn import(
 /// Stores resources that stand for themselves, in one commit for all or none.
 pub(crate) fn load(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     resources: &[Doc],
     options: ImportOptions,
 ) -> Result<Outcome> {
@@ -130,7 +130,7 @@ fn keep(entry_idx: usize, full_url: Option<String>, node: Node<'_>) -> Result<Op
 /// One commit for all; when that fails, one for each that is good.
 fn together_or_alone(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     ops: Vec<Result<Op<'_>>>,
     mode: &Mode,
 ) -> Result<Vec<Result<Response>>> {
@@ -164,7 +164,7 @@ fn together_or_alone(
 /// in the order of the entries, which is the other way round.
 fn restore(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     ops: Vec<Op<'_>>,
     mode: &Mode,
 ) -> Result<Vec<Result<Response>>> {

@@ -47,7 +47,7 @@ impl Record {
 
 impl Items<'_> {
     pub fn get(&self, collection: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(self.record.store().snapshot()?.item(collection, key)?)
+        Ok(self.record.store().snapshot(search::Sees::everything())?.item(collection, key)?)
     }
 
     /// Items whose key begins with `prefix`, behind `after`, in key order.
@@ -58,7 +58,11 @@ impl Items<'_> {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        Ok(self.record.store().snapshot()?.items(collection, prefix, after, limit)?)
+        Ok(self
+            .record
+            .store()
+            .snapshot(search::Sees::everything())?
+            .items(collection, prefix, after, limit)?)
     }
 
     /// Writes all changes in one commit, with an audit leaf that says `what`.

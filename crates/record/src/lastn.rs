@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use access::Action;
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
 use search::value::{IndexValue, Indexed, ParamId};
@@ -15,12 +16,11 @@ use store::{Cursor, Rid, Snapshot};
 
 use crate::audit;
 use crate::error::{Error, Kind, Result};
-use crate::gate::require;
+use crate::gate::{Asking, require};
 use crate::links::{BundleText, append_query, full_url, operation_path};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{Operation, Response, Summary, View};
-use access::{Action, Ctx};
 
 /// Observations that are grouped.
 const GROUPED_MAX: usize = 20_000;
@@ -33,9 +33,13 @@ const COUNT_DEFAULT: u32 = 1_000;
 ///
 /// Errors: those of a search; `Invalid` without subject, or without category and code; `TooMany`
 /// when the search finds more than can be grouped.
-pub(crate) fn lastn(record: &Record, ctx: &Ctx, pairs: &[(String, String)]) -> Result<Outcome> {
+pub(crate) fn lastn(
+    record: &Record,
+    ctx: &Asking<'_>,
+    pairs: &[(String, String)],
+) -> Result<Outcome> {
     let rt = ResourceType::OBSERVATION;
-    require(ctx, Action::Search, Some(rt), None)?;
+    require(ctx, Action::Search, Some(rt))?;
     let mut max = None;
     let (mut page, mut asked) = (None, Vec::new());
     for (name, value) in pairs {
@@ -63,8 +67,8 @@ pub(crate) fn lastn(record: &Record, ctx: &Ctx, pairs: &[(String, String)]) -> R
     append_query(&kept, &mut own_path);
     let token = page.map(|text| record.page_key().open(&own_path, text)).transpose()?;
     let mut snapshot = match &token {
-        None => record.store().snapshot()?,
-        Some(token) => record.store().snapshot_at(token.t)?,
+        None => record.store().snapshot(ctx.may.sees(Action::Search))?,
+        Some(token) => record.store().snapshot_at(token.t, ctx.may.sees(Action::Search))?,
     };
     let heads = snapshot.search_heads(&query, GROUPED_MAX + 1)?;
     if heads.len() > GROUPED_MAX {

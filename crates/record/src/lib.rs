@@ -35,8 +35,7 @@ mod world;
 mod write;
 
 pub use ::access::{
-    Action, Actions, Actor, App, BadScope, Ctx, Decision, Extra, Level, Purpose, Role, Scope,
-    Scopes, permit,
+    Action, Actions, Actor, App, BadScope, Ctx, Extra, Level, Purpose, Role, Scope, Scopes,
 };
 pub use ::search::custom::Registry;
 pub use error::{Error, Kind, Result};

@@ -2,30 +2,30 @@
 //!
 //! Source: FHIR R4 http.html#read, #vread, #cread.
 
+use access::Action;
 use fhir_tables::ResourceType;
 use store::{ChangeKind, Version};
 
 use crate::audit;
 use crate::error::{Error, Kind, Result};
-use crate::gate::{not_found, require};
+use crate::gate::{Asking, not_found, require};
 use crate::record::{Outcome, Record};
 use crate::request::{Response, Unless, View};
 use crate::write::deleted;
-use access::{Action, Ctx};
 
 /// The current version.
 ///
 /// Errors: `NotFound`; `Deleted` when there was one.
 pub(crate) fn read(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     rt: ResourceType,
     id: &str,
     view: &View,
     unless: &Unless,
 ) -> Result<Outcome> {
-    require(ctx, Action::Read, Some(rt), Some(id))?;
-    let Some(version) = record.store().read(rt, id)? else {
+    require(ctx, Action::Read, Some(rt))?;
+    let Some(version) = record.store().read(rt, id, ctx.may.sees(Action::Read))? else {
         return Err(not_found(rt.name(), id));
     };
     if version.head.kind == ChangeKind::Delete {
@@ -55,14 +55,16 @@ pub(crate) fn read(
 /// Errors: `NotFound`; `Deleted` when the version is the deletion.
 pub(crate) fn vread(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     rt: ResourceType,
     id: &str,
     vid: u32,
     view: &View,
 ) -> Result<Outcome> {
-    require(ctx, Action::Read, Some(rt), Some(id))?;
-    let Some(version) = record.store().snapshot()?.version(rt, id, vid)? else {
+    require(ctx, Action::Read, Some(rt))?;
+    let Some(version) =
+        record.store().snapshot(ctx.may.sees(Action::Read))?.version(rt, id, vid)?
+    else {
         let text = format!("{rt}/{id} has no version {vid}");
         return Err(Error::new(Kind::NotFound, text));
     };

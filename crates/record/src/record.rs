@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use access::{Actor, Ctx, Policy};
+use search::Sees;
 use store::{DataKey, Database, ItemOp, Store, WriteSet};
 
 use crate::audit::{self, Event};
 use crate::custom::CustomParams;
 use crate::error::{Error, Kind, Result};
+use crate::gate::{Asking, Gate};
 use crate::page_token::PageKey;
 use crate::request::{Operation, Request, Response, Return};
 use crate::search::Asked;
 use crate::terms::Terms;
 use crate::world::{Ids, World};
 use crate::write::{Integrity, Mode, Op, What, write};
-use access::{Actor, Ctx};
 
 /// Where the record lives and what it needs from outside.
 pub struct Config {
@@ -50,6 +52,7 @@ struct Inner {
     page_key: PageKey,
     terms: Terms,
     custom: CustomParams,
+    gate: Gate,
 }
 
 /// A response and what the audit log needs to know about it.
@@ -110,10 +113,16 @@ impl Record {
         let page_key = page_key(&store, world.as_ref())?;
         let base_url = base_url.trim_end_matches('/').to_owned();
         let (ids, terms) = (Ids::new(), Terms::default());
+        let gate = Gate::new(Policy::standard());
         let custom = CustomParams::open(&store, &base_url)?;
         Ok(Record {
-            inner: Arc::new(Inner { store, base_url, world, ids, page_key, terms, custom }),
+            inner: Arc::new(Inner { store, base_url, world, ids, page_key, terms, custom, gate }),
         })
+    }
+
+    /// From now on this policy says who may do what.
+    pub fn govern(&self, policy: Policy) {
+        self.inner.gate.govern(policy);
     }
 
     /// Returns when all that was promised is on disk. The folder is free when the last clone is
@@ -184,7 +193,8 @@ impl Record {
     /// audited.
     pub fn execute(&self, ctx: &Ctx, request: Request) -> Result<Response> {
         let (action, what) = audit::subject(&request);
-        match self.perform(ctx, request) {
+        let asking = self.inner.gate.ask(ctx);
+        match self.perform(&asking, request) {
             Ok(outcome) => {
                 if !outcome.is_audited {
                     let (status, n) = (outcome.response.status, outcome.n);
@@ -207,7 +217,7 @@ impl Record {
         }
     }
 
-    fn perform(&self, ctx: &Ctx, request: Request) -> Result<Outcome> {
+    fn perform(&self, ctx: &Asking<'_>, request: Request) -> Result<Outcome> {
         match request {
             Request::Read { rt, id, view, unless } => {
                 crate::read::read(self, ctx, rt, &id, &view, &unless)
@@ -245,7 +255,7 @@ impl Record {
         }
     }
 
-    fn change(&self, ctx: &Ctx, request: Request) -> Result<Outcome> {
+    fn change(&self, ctx: &Asking<'_>, request: Request) -> Result<Outcome> {
         let one = |what: What<'_>, ret: Return| {
             let op = Op { entry_idx: 0, full_url: None, what };
             let mode =
@@ -291,7 +301,7 @@ impl Record {
 
 /// The practice's key for page links; made at the first opening.
 fn page_key(store: &Store, world: &dyn World) -> Result<PageKey> {
-    let stored = store.snapshot()?.item(COLLECTION, PAGE_KEY)?;
+    let stored = store.snapshot(Sees::everything())?.item(COLLECTION, PAGE_KEY)?;
     if let Some(key) = stored.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
         return Ok(PageKey(key));
     }

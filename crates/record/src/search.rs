@@ -5,25 +5,23 @@
 
 use std::collections::HashSet;
 
+use access::Action;
 use fhir::issue::{Issue, IssueType};
 use fhir_tables::ResourceType;
 use search::parse::Setting;
 use search::query::{self, Include, Node, Query, SortKey, SystemQuery, Total};
 use store::{Cursor, PageRequest, Rid, Snapshot, Version};
 
-use access::{Decision, permit};
-
 use crate::audit;
 use crate::error::{Error, Kind, Result, warning};
 use crate::explain;
-use crate::gate::require;
+use crate::gate::{Asking, require};
 use crate::links::{BundleText, append_query, full_url};
 use crate::page_token::PageToken;
 use crate::record::{Outcome, Record};
 use crate::request::{Handling, Response, Summary, View};
 use crate::terms::Lookups;
 use crate::write::text_of;
-use access::{Action, Ctx};
 
 /// Matches on a page when the client does not say.
 const COUNT_DEFAULT: u32 = 20;
@@ -60,10 +58,10 @@ pub(crate) fn parse_strict(
     rt: ResourceType,
     pairs: &[(String, String)],
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
 ) -> Result<Query> {
     let handling = search::parse::Handling::Strict;
-    let lookup = &Lookups::new(record, None);
+    let lookup = &Lookups::new(record, ctx, None);
     let setting = Setting { handling, base_url: record.base_url(), now_ms: ctx.at_ms, lookup };
     let mut query = parse(rt, None, pairs, setting)?;
     restrict(ctx, &mut query)?;
@@ -94,36 +92,36 @@ fn refused(issues: Vec<Issue>) -> Error {
 /// them were there.
 ///
 /// Errors: `Forbidden` when a condition rests on such types alone.
-fn restrict(ctx: &Ctx, query: &mut Query) -> Result<()> {
+fn restrict(ctx: &Asking<'_>, query: &mut Query) -> Result<()> {
     query.sort.iter_mut().try_for_each(|key| restrict_key(ctx, key))?;
     query.nodes.iter_mut().try_for_each(|node| restrict_node(ctx, node))
 }
 
 /// Order tells of what is compared.
-fn restrict_key(ctx: &Ctx, key: &mut SortKey) -> Result<()> {
+fn restrict_key(ctx: &Asking<'_>, key: &mut SortKey) -> Result<()> {
     let Some((first, _)) = key.targets.first() else { return Ok(()) };
     let first = *first;
-    key.targets.retain(|(rt, _)| permit(ctx, Action::Search, Some(*rt), None) == Decision::Permit);
+    key.targets.retain(|(rt, _)| ctx.may.some(Action::Search, *rt));
     if key.targets.is_empty() {
-        require(ctx, Action::Search, Some(first), None)?;
+        require(ctx, Action::Search, Some(first))?;
     }
     key.targets.iter_mut().try_for_each(|(_, key)| restrict_key(ctx, key))
 }
 
-fn restrict_node(ctx: &Ctx, node: &mut Node) -> Result<()> {
+fn restrict_node(ctx: &Asking<'_>, node: &mut Node) -> Result<()> {
     match node {
         Node::Criterion(_) => Ok(()),
         Node::Chain(chain) => {
             let first = chain.targets.first().map(|(rt, _)| *rt);
-            let may = |rt| permit(ctx, Action::Search, Some(rt), None) == Decision::Permit;
+            let may = |rt| ctx.may.some(Action::Search, rt);
             chain.targets.retain(|(rt, _)| may(*rt));
             if chain.targets.is_empty() && first.is_some() {
-                require(ctx, Action::Search, first, None)?;
+                require(ctx, Action::Search, first)?;
             }
             chain.targets.iter_mut().try_for_each(|(_, node)| restrict_node(ctx, node))
         }
         Node::Has(has) => {
-            require(ctx, Action::Search, Some(has.source), None)?;
+            require(ctx, Action::Search, Some(has.source))?;
             restrict_node(ctx, &mut has.node)
         }
         Node::And(nodes) | Node::Or(nodes) => {
@@ -159,7 +157,7 @@ impl Queries {
 /// Errors: those of the parser; `Forbidden` when a named type, or everything, is left out.
 fn read_queries(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     asked: &Asked<'_>,
     pairs: &[(String, String)],
     lookup: &Lookups<'_>,
@@ -171,7 +169,7 @@ fn read_queries(
     let within = asked.compartment.map(|(root, id)| (*root, id.as_str()));
     let setting = Setting { handling, base_url: record.base_url(), now_ms: ctx.at_ms, lookup };
     if let Some(rt) = asked.rt {
-        require(ctx, Action::Search, Some(rt), None)?;
+        require(ctx, Action::Search, Some(rt))?;
         let mut query = parse(rt, within, pairs, setting)?;
         restrict(ctx, &mut query)?;
         return Ok(Queries { list: vec![query], across: false });
@@ -179,11 +177,11 @@ fn read_queries(
     let SystemQuery { mut queries, is_named } =
         search::parse::parse_system(within, pairs, setting).map_err(refused)?;
     if is_named {
-        queries.iter().try_for_each(|query| require(ctx, Action::Search, Some(query.rt), None))?;
+        queries.iter().try_for_each(|query| require(ctx, Action::Search, Some(query.rt)))?;
     }
-    queries.retain(|query| permit(ctx, Action::Search, Some(query.rt), None) == Decision::Permit);
+    queries.retain(|query| ctx.may.some(Action::Search, query.rt));
     if queries.is_empty() {
-        require(ctx, Action::Search, None, None)?;
+        require(ctx, Action::Search, None)?;
     }
     queries.iter_mut().try_for_each(|query| restrict(ctx, query))?;
     Ok(Queries { list: queries, across: true })
@@ -193,13 +191,13 @@ fn read_queries(
 ///
 /// Errors: those of the parser; `Invalid` for a page link that is not ours; `Forbidden` for
 /// `_explain` of somebody who is no administrator.
-pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Outcome> {
+pub(crate) fn search(record: &Record, ctx: &Asking<'_>, asked: &Asked<'_>) -> Result<Outcome> {
     let (page_pairs, query_pairs): (Vec<_>, Vec<_>) =
         asked.pairs.iter().cloned().partition(|(name, _)| name == "_page");
     let (explain_pairs, query_pairs): (Vec<_>, Vec<_>) =
         query_pairs.into_iter().partition(|(name, _)| name == "_explain");
     let is_explained = explain::is_wanted(ctx, &explain_pairs)?;
-    let lookup = &Lookups::new(record, None);
+    let lookup = &Lookups::new(record, ctx, None);
     let mut queries = read_queries(record, ctx, asked, &query_pairs, lookup)?;
     let mut own_path = match (asked.rt, asked.compartment) {
         (None, None) => String::new(),
@@ -217,13 +215,13 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
     };
     if let Some(token) = token.as_ref().filter(|_| lookup.is_used()) {
         // Value sets are those of the snapshot, like everything else on its pages.
-        let lookup = &Lookups::new(record, Some(token.t));
+        let lookup = &Lookups::new(record, ctx, Some(token.t));
         queries = read_queries(record, ctx, asked, &query_pairs, lookup)?;
     }
     let query = queries.controls();
     let mut snapshot = match &token {
-        None => record.store().snapshot()?,
-        Some(token) => record.store().snapshot_at(token.t)?,
+        None => record.store().snapshot(ctx.may.sees(Action::Search))?,
+        Some(token) => record.store().snapshot_at(token.t, ctx.may.sees(Action::Search))?,
     };
     if is_explained {
         let plans = snapshot.explain(&queries.list, &|| record.now_us())?;
@@ -242,8 +240,7 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
     let mut page = if queries.across {
         snapshot.search_across(&queries.list, &request)?
     } else if query.contained.inner {
-        let may = |rt| permit(ctx, Action::Search, Some(rt), None) == Decision::Permit;
-        snapshot.search_contained(query, &request, &may)?
+        snapshot.search_contained(query, &request)?
     } else {
         snapshot.search(query, &request)?
     };
@@ -251,7 +248,9 @@ pub(crate) fn search(record: &Record, ctx: &Ctx, asked: &Asked<'_>) -> Result<Ou
         // A wrong total that nobody asked for is worse than none.
         page.total = None;
     }
-    let (included, is_cut) = included(&mut snapshot, ctx, &queries.list, &page.rows)?;
+    let (included, is_cut) = snapshot.seen_by(ctx.may.sees(Action::Read), |snapshot| {
+        included(snapshot, &queries.list, &page.rows)
+    })?;
 
     let t = snapshot.at();
     let url = |token: Option<&PageToken>| {
@@ -417,14 +416,13 @@ fn remarks(queries: &[Query], is_cut: bool) -> Vec<Issue> {
     remarks
 }
 
-/// Resources that `_include` and `_revinclude` add: each once, matches left out, only of types
-/// that the actor may read. The second value: there were more than [`INCLUDED_MAX`], or rounds
+/// Resources that `_include` and `_revinclude` add: each once, matches left out. The snapshot
+/// shows what the actor may read. The second value: there were more than [`INCLUDED_MAX`], or rounds
 /// than [`ROUNDS_MAX`].
 ///
 /// With `:iterate` it ends when a round finds nothing that is not there yet, cycles or not.
 fn included(
     snapshot: &mut Snapshot,
-    ctx: &Ctx,
     queries: &[Query],
     matches: &[Version],
 ) -> Result<(Vec<Version>, bool)> {
@@ -455,8 +453,7 @@ fn included(
         n_before = all.len();
         is_first = false;
         for row in found {
-            let may = permit(ctx, Action::Read, Some(row.head.rt), Some(&row.head.id));
-            if may != Decision::Permit || !known.insert(row.head.rid) {
+            if !known.insert(row.head.rid) {
                 continue;
             }
             if all.len() == INCLUDED_MAX {

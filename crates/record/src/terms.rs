@@ -7,15 +7,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use access::Action;
 use fhir::issue::IssueType;
 use fhir::json::Doc;
 use fhir_tables::{ResourceType, SearchParam};
 use search::lookup::{Direction, Lookup, NoRecord, Refusal, part_of};
 use search::parse::{Handling, PARTS_MAX, Setting};
 use search::value::{IndexValue, ParamId};
+use search::{Rule, Sees};
 use store::{Head, Snapshot};
 use terminology::{CodeSet, CodeSystem, Codes, Source};
 
+use crate::gate::Asking;
 use crate::record::Record;
 
 /// Parsed resources that are kept, of each kind.
@@ -58,6 +61,7 @@ fn kept<T: Clone>(
 /// Lookups at one moment; the snapshot is taken when the first question comes.
 pub(crate) struct Lookups<'r> {
     record: &'r Record,
+    asking: &'r Asking<'r>,
     at: Option<u32>,
     snapshot: RefCell<Option<Snapshot>>,
     is_used: Cell<bool>,
@@ -71,8 +75,8 @@ impl std::fmt::Debug for Lookups<'_> {
 
 impl<'r> Lookups<'r> {
     /// Now, or after version `at`.
-    pub fn new(record: &'r Record, at: Option<u32>) -> Lookups<'r> {
-        Lookups { record, at, snapshot: RefCell::new(None), is_used: Cell::new(false) }
+    pub fn new(record: &'r Record, asking: &'r Asking<'r>, at: Option<u32>) -> Lookups<'r> {
+        Lookups { record, asking, at, snapshot: RefCell::new(None), is_used: Cell::new(false) }
     }
 
     /// Whether anything was asked: the query then depends on the moment.
@@ -85,9 +89,16 @@ impl<'r> Lookups<'r> {
         let mut slot = self.snapshot.borrow_mut();
         if slot.is_none() {
             let store = self.record.store();
+            // What codes mean is for whoever may search by them; parts of a whole are looked up in
+            // what may be searched for.
+            let may = &self.asking.may;
+            let sees = Sees::by(|rt| match rt {
+                ResourceType::VALUE_SET | ResourceType::CODE_SYSTEM => Rule::All,
+                _ => may.rule(Action::Search, rt).clone(),
+            });
             let taken = match self.at {
-                Some(at) => store.snapshot_at(at),
-                None => store.snapshot(),
+                Some(at) => store.snapshot_at(at, &sees),
+                None => store.snapshot(&sees),
             };
             *slot = Some(taken.map_err(|e| e.public)?);
         }
@@ -297,7 +308,8 @@ impl Lookup for Lookups<'_> {
             Some((true, id, param)) => return Ok(Some((id, param))),
             Some((false, ..)) => {}
         }
-        let snapshot = self.record.store().snapshot().map_err(|e| failed(e.public))?;
+        let snapshot =
+            self.record.store().snapshot(Sees::everything()).map_err(|e| failed(e.public))?;
         let done = crate::custom::progress(&snapshot, rt, code).unwrap_or(0);
         let text = format!(
             "the practice has defined it, and the index is still being built (version {done} of \

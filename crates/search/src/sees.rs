@@ -150,6 +150,12 @@ impl Sees {
         Arc::new(Sees { rules: Some(rules) })
     }
 
+    /// Whether a type is seen in part.
+    pub fn has_conditions(&self) -> bool {
+        let is_part = |rule: &Rule| matches!(rule, Rule::Only(_));
+        self.rules.as_ref().is_some_and(|rules| rules.iter().any(is_part))
+    }
+
     pub fn is_everything(&self) -> bool {
         self.rules.is_none()
     }
@@ -224,6 +230,6 @@ mod tests {
         let nothing = Sees::by(|_| Rule::Nothing);
         assert!(!nothing.is_everything());
         assert!(!nothing.admits(&patient("p1")));
-        assert_eq!(*nothing.rule(ResourceType(u8::MAX.into())), Rule::Nothing);
+        assert_eq!(*nothing.rule(ResourceType(u8::MAX)), Rule::Nothing);
     }
 }

@@ -4,7 +4,6 @@
 //! type; whether it matches is decided on the body ([`crate::inside`]). Without `_sort` results come
 //! in commit order of the containers.
 
-use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
 use search::query::{Query, Total};
 
@@ -42,15 +41,10 @@ struct Search<'a, 'v> {
 }
 
 impl Snapshot {
-    /// One page of a search of contained resources; containers only of types that `may` be seen.
+    /// One page of a search of contained resources, in containers that may be seen.
     ///
     /// Errors: `TooCostly` when more than [`SORT_CONTAINED_MAX`] are to be put in order.
-    pub fn search_contained(
-        &mut self,
-        query: &Query,
-        request: &PageRequest,
-        may: &dyn Fn(ResourceType) -> bool,
-    ) -> Result<SearchPage> {
+    pub fn search_contained(&mut self, query: &Query, request: &PageRequest) -> Result<SearchPage> {
         self.with(|view, bodies| {
             let mut cx = Cx::new(view, &mut *bodies);
             let mut own = plan::find(&mut cx, query)?;
@@ -59,11 +53,7 @@ impl Snapshot {
             }
             let nodes = query.nodes.iter().map(|node| Test::new(&mut cx, node));
             let tests = nodes.collect::<Result<Vec<_>>>()?;
-            let mut containers = containers(view, query.rt)?;
-            for rt in ResourceType::ALL.into_iter().filter(|rt| !may(*rt)) {
-                containers -= view.fetch(&crate::key::of_type(rt))?;
-            }
-            let containers = view.visible_of_any(containers)?;
+            let containers = view.visible_of_any(containers(view, query.rt)?)?;
             let all = &own.candidates | &containers;
             let is_sorted = !query.sort.is_empty();
             if is_sorted && request.count > 0 && all.len() > SORT_CONTAINED_MAX {

@@ -44,6 +44,14 @@ impl Snapshot {
         Ok(Snapshot { shared, reader: Some(reader), state, at, sees: Arc::clone(sees) })
     }
 
+    /// Lets somebody else look at the same state.
+    pub fn seen_by<T>(&mut self, sees: &Arc<Sees>, look: impl FnOnce(&mut Snapshot) -> T) -> T {
+        let own = std::mem::replace(&mut self.sees, Arc::clone(sees));
+        let seen = look(self);
+        self.sees = own;
+        seen
+    }
+
     /// Number of the last version that this snapshot sees.
     pub fn at(&self) -> Rid {
         self.at

@@ -182,7 +182,7 @@ fn paged(snapshot: &mut Snapshot, query: &Query, count: usize, backward: bool) -
     let mut from: Option<Cursor> = None;
     loop {
         let request = PageRequest { from: from.clone(), backward, ..request(count) };
-        let page = snapshot.search_contained(query, &request, &|_| true).expect("a page");
+        let page = snapshot.search_contained(query, &request).expect("a page");
         let mut own = names(&page);
         if backward {
             own.reverse();
@@ -228,7 +228,7 @@ fn check_inside(snapshot: &mut Snapshot, world: &World) {
                 let mut want: Vec<&str> =
                     world.search(&query).filter(is_wanted).map(|known| known.id.as_str()).collect();
                 want.sort_unstable();
-                let page = snapshot.search_contained(&query, &request(100_000), &|_| true);
+                let page = snapshot.search_contained(&query, &request(100_000));
                 let page = page.expect("a search");
                 let whole = names(&page);
                 let mut got: Vec<&str> = whole.iter().map(String::as_str).collect();
@@ -336,21 +336,20 @@ fn more_than_the_limits_is_refused_and_says_so() {
     let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let page = snapshot.search(&chain, &request(1)).expect("at the limit");
     assert_eq!(page.total, Some(INSIDE_MAX));
-    let page = snapshot.search_contained(&sorted, &request(1), &|_| true).expect("at the limit");
+    let page = snapshot.search_contained(&sorted, &request(1)).expect("at the limit");
     assert_eq!(page.total, Some(INSIDE_MAX));
     add(INSIDE_MAX, INSIDE_MAX + 1);
     let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
     let error = snapshot.search(&chain, &request(1)).expect_err("above the limit");
     assert_eq!(error.kind, Kind::TooCostly);
     assert!(error.public.contains("narrow it"), "{}", error.public);
-    let error =
-        snapshot.search_contained(&sorted, &request(1), &|_| true).expect_err("above the limit");
+    let error = snapshot.search_contained(&sorted, &request(1)).expect_err("above the limit");
     assert_eq!(error.kind, Kind::TooCostly);
     assert!(error.public.contains("leave _sort out"), "{}", error.public);
     // Narrowed, both are answered.
     let narrowed = query("MedicationRequest", "medication.code=c&_id=r1,r2");
     assert_eq!(snapshot.search(&narrowed, &request(1)).expect("narrowed").total, Some(2));
     let unsorted = query("Medication", "_contained=true");
-    let page = snapshot.search_contained(&unsorted, &request(1), &|_| true).expect("unsorted");
+    let page = snapshot.search_contained(&unsorted, &request(1)).expect("unsorted");
     assert_eq!(page.total, Some(INSIDE_MAX + 1));
 }

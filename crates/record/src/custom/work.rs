@@ -196,7 +196,7 @@ impl Shared {
         }
         // Taken first: what is not in the snapshot is written with the definitions of now.
         let registry = self.known.read().unwrap_or_else(PoisonError::into_inner).registry.clone();
-        let mut snapshot = store.snapshot()?;
+        let mut snapshot = store.snapshot(search::Sees::everything())?;
         let Some(mut own) = read(&snapshot)?.into_values().find(|own| !own.is_ready) else {
             drop(snapshot);
             // Another process may have come to the end.
@@ -241,7 +241,7 @@ impl Shared {
 
 /// The definitions of now, and whether some are not ready.
 fn definitions(store: &Store) -> Result<(Known, bool)> {
-    let snapshot = store.snapshot()?;
+    let snapshot = store.snapshot(search::Sees::everything())?;
     let stored = read(&snapshot)?;
     let mut list = Vec::with_capacity(stored.len());
     for own in stored.values() {

@@ -2,14 +2,15 @@
 //!
 //! Source: FHIR R4 http.html#ccreate, #cond-update, #cdelete.
 
+use access::Action;
 use fhir_tables::ResourceType;
 use search::query::Query;
 use store::{Head, Snapshot};
 
 use crate::error::{Error, Kind, Result};
+use crate::gate::Asking;
 use crate::record::Record;
 use crate::route::parse_query;
-use access::Ctx;
 
 /// How many resources a condition selects.
 pub(crate) enum Selected {
@@ -21,7 +22,12 @@ pub(crate) enum Selected {
 /// Reads a condition.
 ///
 /// Errors: what the search parser finds; `Invalid` for a condition that selects everything.
-pub(crate) fn query(ctx: &Ctx, rt: ResourceType, text: &str, record: &Record) -> Result<Query> {
+pub(crate) fn query(
+    ctx: &Asking<'_>,
+    rt: ResourceType,
+    text: &str,
+    record: &Record,
+) -> Result<Query> {
     let query = crate::search::parse_strict(rt, &parse_query(text), record, ctx)?;
     if query.nodes.is_empty() {
         let text = format!("the condition on {rt} is empty: it would select every {rt}");
@@ -30,9 +36,10 @@ pub(crate) fn query(ctx: &Ctx, rt: ResourceType, text: &str, record: &Record) ->
     Ok(query)
 }
 
-/// What `query` selects in the snapshot.
-pub(crate) fn select(snapshot: &mut Snapshot, query: &Query) -> Result<Selected> {
-    let mut heads = snapshot.search_heads(query, 2)?;
+/// What `query` selects in the snapshot for who asks.
+pub(crate) fn select(ctx: &Asking<'_>, snapshot: &mut Snapshot, query: &Query) -> Result<Selected> {
+    let sees = ctx.may.sees(Action::Search);
+    let mut heads = snapshot.seen_by(sees, |snapshot| snapshot.search_heads(query, 2))?;
     Ok(match heads.len() {
         0 => Selected::None,
         1 => Selected::One(heads.remove(0)),

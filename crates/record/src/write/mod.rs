@@ -7,23 +7,26 @@
 mod conditional;
 mod operation;
 mod patching;
+mod permitted;
 mod plan;
 
 pub(crate) use operation::{Op, What};
 pub(crate) use plan::{Integrity, deleted};
 
+use access::Action;
 use fhir::issue::Issue;
 use fhir_tables::ResourceType;
+use plan::{Done, Plan, plan};
+use search::world::Known;
 use store::{ChangeKind, Check, CommitError, Committed};
 
 use crate::audit;
 use crate::error::{Error, Kind, Result};
+use crate::gate::Asking;
 use crate::items::Change;
 use crate::prepare::served;
 use crate::record::Record;
 use crate::request::{Response, Return};
-use access::Ctx;
-use plan::{Done, Plan, plan};
 
 /// Attempts to commit before a request gives up: more than writers that can wait at once.
 const ATTEMPTS_MAX: usize = 100;
@@ -43,12 +46,12 @@ pub(crate) struct Mode {
 /// Shape: one response per operation, in their order. Nothing is written on error.
 pub(crate) fn write(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     ops: &[Op<'_>],
     mode: &Mode,
 ) -> Result<Vec<Response>> {
     for _ in 0..ATTEMPTS_MAX {
-        let mut snapshot = record.store().snapshot()?;
+        let mut snapshot = record.store().snapshot(ctx.may.knows())?;
         record.custom().refresh(record.store(), record.base_url())?;
         // Until the commit is done: what is written is indexed by every parameter that exists.
         let custom = record.custom().known();
@@ -56,7 +59,7 @@ pub(crate) fn write(
         drop(snapshot);
         let rt = ResourceType::SEARCH_PARAMETER;
         plan.set.checks.push(Check::Unchanged { rt, since: custom.at });
-        let texts = kept_texts(&plan, mode);
+        let texts = kept_texts(ctx, ops, &plan, mode);
         let leaf = audit::write_leaf(ctx, ops, &plan.set.puts);
         plan.set.audit.push(leaf);
         let parts = crate::find::items(&plan.set.puts);
@@ -138,19 +141,36 @@ fn commit_error(e: CommitError) -> Error {
     }
 }
 
-/// Texts that the answers need, by put; empty when nobody wants to see them.
-fn kept_texts(plan: &Plan, mode: &Mode) -> Vec<(String, usize)> {
+/// Texts that the answers need, by put; empty when nobody wants to see them. Who may write and
+/// not read is not shown what a patch made of what was there.
+fn kept_texts(
+    ctx: &Asking<'_>,
+    ops: &[Op<'_>],
+    plan: &Plan,
+    mode: &Mode,
+) -> Vec<Option<(String, usize)>> {
     if mode.ret != Return::Representation {
         return Vec::new();
     }
-    plan.set.puts.iter().map(|put| (put.text.clone(), put.meta_at)).collect()
+    let reads = ctx.may.sees(Action::Read);
+    let may_read = |put: &store::Put, op: &Op<'_>| {
+        let is_own = !matches!(op.what, What::Patch { .. } | What::PatchWhere { .. });
+        is_own || reads.is_everything() || {
+            let (id, values) = (put.id.clone(), put.values.clone());
+            reads.admits(&Known { rt: put.rt, id, last_updated_ms: ctx.at_ms, values })
+        }
+    };
+    let text = |(put, owner): (&store::Put, &usize)| {
+        may_read(put, &ops[*owner]).then(|| (put.text.clone(), put.meta_at))
+    };
+    plan.set.puts.iter().zip(&plan.owners).map(text).collect()
 }
 
 fn answers(
     ops: &[Op<'_>],
     plan: &Plan,
     committed: &Committed,
-    texts: &[(String, usize)],
+    texts: &[Option<(String, usize)>],
     mode: &Mode,
 ) -> Result<Vec<Response>> {
     let mut responses = Vec::with_capacity(ops.len());
@@ -169,8 +189,10 @@ fn answers(
                 } else {
                     let created = result.kind == ChangeKind::Create && !is_copy;
                     let status = if created { 201 } else { 200 };
-                    let body =
-                        texts.get(*put).map(|(text, at_byte)| served(text, *at_byte, vid, at));
+                    let body = texts
+                        .get(*put)
+                        .and_then(Option::as_ref)
+                        .map(|(text, at_byte)| served(text, *at_byte, vid, at));
                     written(status, format!("{rt}/{id}"), vid, at, body, mode)
                 }
             }

@@ -4,10 +4,13 @@
 //! entries can be resolved; then, in the order of the specification, its text.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use access::Action;
 use fhir::issue::Issue;
 use fhir::json::{Doc, Node};
 use fhir_tables::ResourceType;
+use search::Rule;
 use search::custom::Registry;
 use search::query::Query;
 use search::value::Indexed;
@@ -18,10 +21,9 @@ use super::operation::{Op, What};
 use super::{Mode, patching, placed, stale};
 use crate::custom::Defining;
 use crate::error::{Error, Kind, Result};
-use crate::gate::{not_found, require};
+use crate::gate::{Asking, not_found, require};
 use crate::prepare::{self, Links, Prepared};
 use crate::record::Record;
-use access::{Action, Ctx};
 
 /// What to do about a reference to a local resource that is not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl Plan {
 }
 
 /// Where an operation goes.
-enum Target {
+pub(super) enum Target {
     /// A new id of ours.
     New(String),
     /// This id, whatever is there.
@@ -78,10 +80,10 @@ enum Target {
     Nothing,
 }
 
-struct Planner<'p> {
+pub(super) struct Planner<'p> {
     record: &'p Record,
-    ctx: &'p Ctx,
-    snapshot: &'p mut Snapshot,
+    pub(super) ctx: &'p Asking<'p>,
+    pub(super) snapshot: &'p mut Snapshot,
     mode: &'p Mode,
     full_urls: HashMap<String, (ResourceType, String)>,
     /// Conditional references already looked up, by their text.
@@ -99,7 +101,7 @@ struct Planner<'p> {
 
 pub(crate) fn plan(
     record: &Record,
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     snapshot: &mut Snapshot,
     ops: &[Op<'_>],
     mode: &Mode,
@@ -193,8 +195,15 @@ impl Planner<'_> {
                 match self.condition(*rt, text)? {
                     Selected::None => Ok(Target::New(self.record.new_id())),
                     Selected::One(head) => {
-                        let version = self.version(&head)?;
-                        Ok(Target::Found(Box::new(version)))
+                        // Found by a search: shown to whom the search shows it.
+                        let found = self
+                            .snapshot
+                            .seen_by(self.ctx.may.sees(Action::Search), |snapshot| {
+                                snapshot.version(head.rt, &head.id, head.vid)
+                            })?;
+                        let gone = "a version in the index is not there";
+                        let found = found.ok_or_else(|| Error::new(Kind::Internal, gone))?;
+                        Ok(Target::Found(Box::new(found)))
                     }
                     Selected::Many => Err(conditional::many(*rt, text)),
                 }
@@ -214,7 +223,7 @@ impl Planner<'_> {
                         let text = "the id of the resource is not that of the one that matches";
                         Err(Error::at(Kind::Invalid, format!("{rt}.id"), text))
                     }
-                    (Selected::One(head), _) => Ok(Target::Current(head)),
+                    (Selected::One(head), _) => self.current(Action::Update, head),
                 }
             }
             What::Patch { rt, id, .. } => {
@@ -222,13 +231,13 @@ impl Planner<'_> {
                 match self.snapshot.head(*rt, id)? {
                     None => Err(not_found(rt.name(), id)),
                     Some(head) if head.kind == ChangeKind::Delete => Err(deleted(&head)),
-                    Some(head) => Ok(Target::Current(head)),
+                    Some(head) => self.current(Action::Update, head),
                 }
             }
             What::PatchWhere { rt, query, .. } => {
                 self.may(Action::Update, *rt)?;
                 match self.condition(*rt, query)? {
-                    Selected::One(head) => Ok(Target::Current(head)),
+                    Selected::One(head) => self.current(Action::Update, head),
                     Selected::Many => Err(conditional::many(*rt, query)),
                     Selected::None => {
                         Err(Error::new(Kind::NotFound, format!("no {rt} matches the condition")))
@@ -237,15 +246,17 @@ impl Planner<'_> {
             }
             What::Delete { rt, id, .. } => {
                 self.may(Action::Delete, *rt)?;
-                Ok(match self.snapshot.head(*rt, id)? {
-                    Some(head) if head.kind != ChangeKind::Delete => Target::Current(head),
-                    _ => Target::Nothing,
-                })
+                match self.snapshot.head(*rt, id)? {
+                    Some(head) if head.kind != ChangeKind::Delete => {
+                        self.current(Action::Delete, head)
+                    }
+                    _ => Ok(Target::Nothing),
+                }
             }
             What::DeleteWhere { rt, query } => {
                 self.may(Action::Delete, *rt)?;
                 match self.condition(*rt, query)? {
-                    Selected::One(head) => Ok(Target::Current(head)),
+                    Selected::One(head) => self.current(Action::Delete, head),
                     Selected::Many => Err(conditional::many(*rt, query)),
                     Selected::None => Ok(Target::Nothing),
                 }
@@ -257,21 +268,25 @@ impl Planner<'_> {
         }
     }
 
-    fn may(&self, action: Action, rt: ResourceType) -> Result<()> {
-        require(self.ctx, action, Some(rt), None)
+    pub(super) fn may(&self, action: Action, rt: ResourceType) -> Result<()> {
+        require(self.ctx, action, Some(rt))
     }
 
     /// What a condition selects; the commit checks that it still does.
     fn condition(&mut self, rt: ResourceType, text: &str) -> Result<Selected> {
         self.may(Action::Search, rt)?;
         let query = conditional::query(self.ctx, rt, text, self.record)?;
-        let selected = conditional::select(self.snapshot, &query)?;
+        let selected = conditional::select(self.ctx, self.snapshot, &query)?;
         let expect = match &selected {
             Selected::None => Vec::new(),
             Selected::One(head) => vec![head.id.clone()],
             Selected::Many => return Ok(selected),
         };
-        self.plan.set.checks.push(Check::Search { query: Box::new(query), expect });
+        self.plan.set.checks.push(Check::Search {
+            query: Box::new(query),
+            sees: Arc::clone(self.ctx.may.sees(Action::Search)),
+            expect,
+        });
         Ok(selected)
     }
 
@@ -321,16 +336,16 @@ impl Planner<'_> {
                     let current = self.version(head)?;
                     let expect = current_expected(op.what.if_match(), head)?;
                     let doc = patching::patched(&current.body, patch)?;
-                    self.put(op_idx, op, &head.id, doc.root(), expect)?;
+                    self.put(op_idx, op, &head.id, doc.root(), (Action::Update, expect))?;
                 }
             }
             (_, What::Create { node, .. }) => {
-                self.put(op_idx, op, target_id(target), *node, Expect::New)?;
+                self.put(op_idx, op, target_id(target), *node, (Action::Create, Expect::New))?;
             }
             (_, What::UpdateWhere { node, if_match, .. }) => match target {
                 Target::Current(head) => {
                     let expect = current_expected(*if_match, head)?;
-                    self.put(op_idx, op, &head.id, *node, expect)?;
+                    self.put(op_idx, op, &head.id, *node, (Action::Update, expect))?;
                 }
                 _ => {
                     if let Some(wanted) = if_match {
@@ -338,12 +353,15 @@ impl Planner<'_> {
                     }
                     self.may(Action::Create, rt)?;
                     let id = target_id(target);
+                    if matches!(target, Target::At(_)) {
+                        self.choose_id(rt)?;
+                    }
                     // A new id was never used; the client's own must not be in use.
                     if matches!(target, Target::At(_)) && self.exists(rt, id)? {
                         let text = format!("{rt}/{id} exists but does not match the condition");
                         return Err(Error::new(Kind::Conflict, text));
                     }
-                    self.put(op_idx, op, id, *node, Expect::Absent)?;
+                    self.put(op_idx, op, id, *node, (Action::Create, Expect::Absent))?;
                 }
             },
             (_, What::Update { id, node, if_match, if_absent, .. }) => {
@@ -377,7 +395,11 @@ impl Planner<'_> {
             let text = format!("an update of {rt}/{id} needs a resource with this id");
             return Err(Error::at(Kind::Invalid, format!("{rt}.id"), text));
         }
-        let may_create = require(self.ctx, Action::Create, Some(rt), None);
+        let may_create = require(self.ctx, Action::Create, Some(rt));
+        let all = |action| self.ctx.may.all(action, rt);
+        if !all(Action::Update) || !all(Action::Create) || !self.knows_all(rt) {
+            return self.update_part(op_idx, op, id, node, (if_match, if_absent));
+        }
         let expect = match (if_match, if_absent) {
             (Some(vid), _) => Expect::Version(vid),
             (None, true) => Expect::Absent,
@@ -387,7 +409,7 @@ impl Planner<'_> {
         if expect == Expect::Exists && !self.exists(rt, id)? || expect == Expect::Absent {
             may_create?;
         }
-        self.put(op_idx, op, id, node, expect)
+        self.put(op_idx, op, id, node, (Action::Update, expect))
     }
 
     /// A SearchParameter is also a definition.
@@ -423,13 +445,13 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         op_idx: usize,
         op: &Op<'_>,
         id: &str,
         node: Node<'_>,
-        expect: Expect,
+        (action, expect): (Action, Expect),
     ) -> Result<()> {
         let rt = op.what.rt();
         prepare::check(rt, node)?;
@@ -446,6 +468,7 @@ impl Planner<'_> {
         let references = links.into_iter().map(|link| (link.rt, link.id)).collect();
         let kind = PutKind::Write;
         let put = Put { rt, id: id.to_owned(), kind, text, meta_at, values, references, expect };
+        self.check_content(action, &put)?;
         self.push(op_idx, put);
         Ok(())
     }
@@ -519,6 +542,13 @@ impl Planner<'_> {
             }
             Integrity::Enforce => {
                 let (rt, id) = key;
+                let sees = self.ctx.may.sees(Action::Read);
+                if sees.rule(rt) != &Rule::All
+                    && !self.snapshot.seen_by(sees, |snapshot| snapshot.exists(rt, &id))?
+                {
+                    let text = format!("{rt}/{id} is referred to but is not here");
+                    return Err(Error::at(Kind::Dangling, link.expression.clone(), text));
+                }
                 let mut place = Error::at(Kind::Dangling, link.expression.clone(), "");
                 place = placed(place, op, self.mode);
                 let expression = std::mem::take(&mut place.issues[0].expression);
@@ -585,19 +615,19 @@ impl Planner<'_> {
 /// The one resource that a conditional reference selects, in the record or among the entries of
 /// the same transaction that were carried out before.
 fn select_one(
-    ctx: &Ctx,
+    ctx: &Asking<'_>,
     snapshot: &mut Snapshot,
     puts: &[Put],
     record: &Record,
     (rt, text): (ResourceType, &str),
 ) -> Result<(ResourceType, String)> {
-    require(ctx, Action::Search, Some(rt), None)?;
+    require(ctx, Action::Search, Some(rt))?;
     let query = conditional::query(ctx, rt, text, record)?;
     let mut own = puts
         .iter()
         .filter(|put| put.rt == rt && matches_put(&query, put, ctx.at_ms))
         .map(|put| put.id.as_str());
-    let stored = match conditional::select(snapshot, &query)? {
+    let stored = match conditional::select(ctx, snapshot, &query)? {
         Selected::One(head) => Some(head.id),
         Selected::Many => return Err(conditional::many(rt, text)),
         Selected::None => None,
@@ -630,7 +660,7 @@ fn matches_put(query: &Query, put: &Put, at_ms: i64) -> bool {
 }
 
 /// Errors: `Stale` when the client named another version than the current one.
-fn current_expected(if_match: Option<u32>, head: &Head) -> Result<Expect> {
+pub(super) fn current_expected(if_match: Option<u32>, head: &Head) -> Result<Expect> {
     match if_match {
         Some(wanted) if wanted != head.vid => Err(stale(wanted, Some(head.vid))),
         _ => Ok(Expect::Version(head.vid)),

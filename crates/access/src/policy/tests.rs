@@ -1,0 +1,139 @@
+use search::params;
+use search::value::{IndexValue, Indexed};
+use search::world::Known;
+
+use super::*;
+use crate::ctx::{App, Purpose};
+use crate::scope::Scopes;
+
+fn rt(name: &str) -> ResourceType {
+    ResourceType::from_name(name).expect("R4")
+}
+
+fn user(role: Role, scopes: &str) -> Ctx {
+    let mut ctx = Ctx::system("r", 0);
+    ctx.scopes = Scopes::parse(scopes);
+    ctx.purpose = Purpose::Treatment;
+    let patient = (role == Role::Patient).then(|| "p1".to_owned());
+    ctx.actor = Actor::User { id: "u".into(), name: "U".into(), role, patient };
+    ctx
+}
+
+fn own() -> Relations {
+    Relations { patients: vec!["p1".to_owned()] }
+}
+
+fn may(ctx: &Ctx) -> May {
+    Policy::standard().may(ctx, &own())
+}
+
+fn observation(patient: &str, category: &str) -> Known {
+    let param = |code| params::find(rt("Observation"), code).expect("R4").0;
+    let to = IndexValue::Reference { ty: rt("Patient"), id: patient.to_owned() };
+    let token = IndexValue::Token { system: None, code: Some(category.to_owned()) };
+    let values = vec![
+        Indexed { param: param("category"), value: token },
+        Indexed { param: param("subject"), value: to },
+    ];
+    Known { rt: rt("Observation"), id: "o".into(), last_updated_ms: 0, values }
+}
+
+#[test]
+fn without_scopes_nobody_may_anything() {
+    for role in Role::ALL {
+        assert_eq!(may(&user(role, "")), May::by(|_, _| Rule::Nothing), "{role:?}");
+    }
+}
+
+#[test]
+fn a_patient_sees_the_own_compartment_and_what_says_nothing_of_patients() {
+    let may = may(&user(Role::Patient, "user/*.cruds"));
+    let sees = may.sees(Action::Search);
+    assert!(sees.admits(&observation("p1", "laboratory")));
+    assert!(!sees.admits(&observation("p2", "laboratory")));
+    assert!(may.all(Action::Read, rt("Practitioner")));
+    assert!(!may.some(Action::Read, rt("Group")) || !may.all(Action::Read, rt("Group")));
+    assert!(!may.some(Action::Read, rt("AuditEvent")));
+    for action in [Action::Create, Action::Update, Action::Delete] {
+        assert!(!may.any(action), "{action:?}");
+    }
+}
+
+#[test]
+fn a_program_of_a_person_may_what_both_may() {
+    let app = |scopes: &str, role| {
+        let mut ctx = user(role, scopes);
+        ctx.app = Some(App { id: "a".into(), name: "A".into() });
+        ctx.launch_patient = Some("p1".to_owned());
+        may(&ctx)
+    };
+    let granted = app("patient/Observation.rs?category=laboratory", Role::Provider);
+    let sees = granted.sees(Action::Search);
+    assert!(sees.admits(&observation("p1", "laboratory")));
+    assert!(!sees.admits(&observation("p1", "vital-signs")));
+    assert!(!sees.admits(&observation("p2", "laboratory")));
+    assert!(!granted.some(Action::Create, rt("Observation")));
+    assert!(!granted.some(Action::Read, rt("Patient")));
+    // Scopes never widen what the person may.
+    let granted = app("user/*.cruds", Role::Patient);
+    assert!(!granted.sees(Action::Read).admits(&observation("p2", "laboratory")));
+    assert!(!granted.any(Action::Update));
+    // `system/` is not for programs that act for a person.
+    assert!(!app("system/*.cruds", Role::Provider).any(Action::Read));
+    assert!(app("patient/*.rs", Role::Provider).all(Action::Read, rt("Organization")));
+    assert!(!app("patient/*.cruds", Role::Provider).some(Action::Create, rt("Organization")));
+}
+
+#[test]
+fn patient_scopes_without_a_patient_give_nothing() {
+    let mut ctx = user(Role::Provider, "patient/*.cruds");
+    ctx.app = Some(App { id: "a".into(), name: "A".into() });
+    assert!(!may(&ctx).any(Action::Read));
+    ctx.actor = Actor::Client { id: "c".into(), name: "C".into() };
+    assert!(!may(&ctx).any(Action::Read));
+}
+
+#[test]
+fn nobody_changes_audit_events_and_few_read_them() {
+    for role in Role::ALL.into_iter().filter(|role| *role != Role::Patient) {
+        let may = may(&user(role, "user/*.cruds"));
+        assert!(may.all(Action::Read, rt("Patient")));
+        assert!(!may.some(Action::Update, rt("AuditEvent")));
+        let reads = may.all(Action::Search, rt("AuditEvent"));
+        assert_eq!(reads, matches!(role, Role::Admin | Role::PrivacyOfficer), "{role:?}");
+    }
+    let mut ctx = user(Role::Admin, "system/*.cruds");
+    ctx.actor = Actor::Client { id: "c".into(), name: "C".into() };
+    let may = may(&ctx);
+    assert!(may.all(Action::Create, rt("AuditEvent")), "other systems add to the trail");
+    assert!(!may.some(Action::Update, rt("AuditEvent")));
+    assert!(!may.some(Action::Delete, rt("AuditEvent")));
+    assert!(may.all(Action::Delete, rt("Patient")));
+}
+
+#[test]
+fn a_policy_is_read_or_refused_with_words() {
+    let good = "[nurse]\nmay = [\"user/Observation.rs?category=vital-signs\"]\n";
+    let policy = Policy::parse(good).expect("a policy");
+    let may = policy.may(&user(Role::Nurse, "user/*.cruds"), &Relations::default());
+    assert!(may.sees(Action::Read).admits(&observation("p2", "vital-signs")));
+    assert!(!may.sees(Action::Read).admits(&observation("p2", "laboratory")));
+    assert!(!may.some(Action::Read, rt("Patient")));
+    let admin = policy.may(&user(Role::Admin, "user/*.cruds"), &Relations::default());
+    assert!(!admin.any(Action::Read), "a role that is left out may nothing");
+    for (text, word) in [
+        ("[surgeon]\nmay = []", "surgeon"),
+        ("[nurse]\ncan = []", "can"),
+        ("[nurse]\nmay = \"user/*.rs\"", "no list"),
+        ("[nurse]\nmay = [\"user/*.sr\"]", "no scope"),
+        ("[nurse]\nmay = [\"system/*.rs\"]", "no scope"),
+        ("[nurse]\nmay = [3]", "no scope"),
+        ("[nurse]\nmay = [\"user/Observation.rs?nonsense=1\"]", "conditions"),
+        ("[nurse]\nmay = [\"user/Observation.rs?code:text=pulse\"]", "conditions"),
+        ("nurse = 1", "no section"),
+        ("[nurse", "the policy"),
+    ] {
+        let error = Policy::parse(text).expect_err(text).to_string();
+        assert!(error.contains(word), "{text}: {error}");
+    }
+}
