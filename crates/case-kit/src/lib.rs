@@ -14,7 +14,10 @@
 //! review.
 
 pub mod postgres;
+pub mod random;
 pub mod suites;
+
+pub use random::Random;
 
 use std::path::{Path, PathBuf};
 

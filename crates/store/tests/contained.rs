@@ -4,8 +4,6 @@
 
 #[path = "common/clock.rs"]
 mod clock;
-#[path = "common/random.rs"]
-mod random;
 
 use std::path::PathBuf;
 
@@ -22,8 +20,8 @@ use store::{
     SORT_CONTAINED_MAX, SearchPage, Snapshot, Store, WriteSet,
 };
 
+use case_kit::Random;
 use clock::{START_MS, clock};
-use random::Random;
 
 const ORGANIZATIONS: u64 = 5;
 const ALONE: u64 = 6;

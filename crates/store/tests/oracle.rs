@@ -6,8 +6,6 @@
 
 #[path = "common/clock.rs"]
 mod clock;
-#[path = "common/random.rs"]
-mod random;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +18,8 @@ use search::query::{Query, Total};
 use search::world::{Known, World};
 use store::{DataKey, Database, Expect, PageRequest, Put, PutKind, Snapshot, Store, WriteSet};
 
+use case_kit::Random;
 use clock::{START_MS, clock};
-use random::Random;
 
 /// Queries without a request for more.
 const QUERIES: usize = 1_500;
@@ -29,12 +27,6 @@ const QUERIES: usize = 1_500;
 const QUERIES_PER_WORLD: usize = 2_500;
 const PATIENTS: u64 = 40;
 const RESOURCES: u64 = 420;
-
-impl Random {
-    fn in_ten(&mut self, n: u64) -> bool {
-        self.below(10) < n
-    }
-}
 
 enum Home {
     Folder(PathBuf, DataKey),

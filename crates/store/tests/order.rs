@@ -5,8 +5,6 @@
 mod clock;
 #[path = "common/put.rs"]
 mod put;
-#[path = "common/random.rs"]
-mod random;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,9 +19,9 @@ use store::{
     Store, WriteSet,
 };
 
+use case_kit::Random;
 use clock::{START_MS, clock};
 use put::{put, rt};
-use random::Random;
 
 struct Folder(PathBuf);
 

@@ -327,7 +327,9 @@ fn scopes_bound_what_a_client_may_do() {
     let made = http.post("/fhir/Patient", r#"{"resourceType":"Patient"}"#);
     assert_eq!((made.status, made.issue().as_str()), (403, "forbidden"));
     assert_eq!(http.get("/fhir/Observation").status, 403);
-    assert_eq!(http.get("/fhir/_history").status, 403);
+    assert_eq!(http.get("/fhir/Observation/_history").status, 403);
+    let history = http.get("/fhir/_history");
+    assert_eq!((history.status, history.doc().root().list("entry").count()), (200, 0));
 }
 
 #[test]

@@ -12,4 +12,5 @@ mod full_disk;
 mod hostile;
 mod kinds;
 mod laws;
+mod leak;
 mod suites;
