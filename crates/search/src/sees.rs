@@ -150,12 +150,6 @@ impl Sees {
         Arc::new(Sees { rules: Some(rules) })
     }
 
-    /// Whether a type is seen in part.
-    pub fn has_conditions(&self) -> bool {
-        let is_part = |rule: &Rule| matches!(rule, Rule::Only(_));
-        self.rules.as_ref().is_some_and(|rules| rules.iter().any(is_part))
-    }
-
     pub fn is_everything(&self) -> bool {
         self.rules.is_none()
     }

@@ -34,7 +34,7 @@ use crate::types::{Check, Committed, Expect, ItemOp, OutboxRow, PutKind, Rid};
 
 use put::{index, numbers_of};
 
-pub use check::{Target, check_targets};
+pub use check::{Target, check_targets, holds};
 
 /// Versions in one commit, at most (one set may exceed it alone).
 const GROUP_MAX_PUTS: usize = 4_000;

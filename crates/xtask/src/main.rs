@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask codegen|tidy|deny|ci
+const USAGE: &str = "usage: cargo xtask codegen|tidy|deny|blind|ci
 
   codegen  write crates/fhir-tables/src/generated from the FHIR definitions
            (../shared/data, or the folder in VITAE_SUITES)
   tidy     check the rules of the tree: layers, purity, file length, lints
   deny     check licences, sources and bans of the dependencies against deny.toml
+  blind    take the access predicate out at one place at a time: the leak oracle must fail
+           each time; edits the sources while it runs (blind WORD: places named so)
   ci       format, clippy, tidy, deny and every test: the gate for a change";
 
 fn main() -> ExitCode {
@@ -17,6 +19,8 @@ fn main() -> ExitCode {
         ["codegen"] => xtask::codegen::write(),
         ["tidy"] => xtask::tidy::run(),
         ["deny"] => xtask::deny::run(),
+        ["blind"] => xtask::blind::run(None),
+        ["blind", only] => xtask::blind::run(Some(only)),
         ["ci"] => xtask::ci::run(),
         ["--help" | "-h" | "help"] => {
             println!("{USAGE}");

@@ -59,6 +59,12 @@ impl Found<'_> {
         self.unsure.is_empty()
     }
 
+    /// Leaves these of the candidates.
+    fn keep(&mut self, candidates: RoaringBitmap) {
+        self.sure &= &candidates;
+        self.candidates = candidates;
+    }
+
     /// Number of candidates that need verification.
     pub fn n_unsure(&self) -> u64 {
         if self.is_exact() { 0 } else { self.candidates.len().saturating_sub(self.sure.len()) }
@@ -186,7 +192,10 @@ pub fn find<'q>(cx: &mut Cx<'_, '_>, query: &'q Query) -> Result<Found<'q>> {
     };
     let mut nodes = Vec::with_capacity(query.nodes.len());
     flatten(&query.nodes, &mut nodes);
-    cx.conjunction(query.rt, nodes, start)
+    let mut found = cx.conjunction(query.rt, nodes, start)?;
+    let candidates = std::mem::take(&mut found.candidates);
+    found.keep(cx.view.admitted(query.rt, candidates)?);
+    Ok(found)
 }
 
 /// Conjunctions inside a conjunction are part of it.
@@ -264,7 +273,8 @@ impl<'a, 'v> Cx<'a, 'v> {
         }
     }
 
-    /// The visible versions of `rt` that may satisfy all nodes, among `start` when it is given.
+    /// The current versions of `rt` that may satisfy all nodes, among `start` when it is given,
+    /// whoever may see them.
     fn conjunction<'q>(
         &mut self,
         rt: ResourceType,
@@ -344,7 +354,7 @@ impl<'a, 'v> Cx<'a, 'v> {
             }
             node => {
                 if let Some(all) = run.candidates.take() {
-                    let all = if run.is_visible { all } else { self.view.visible(rt, all)? };
+                    let all = if run.is_visible { all } else { self.view.current(all)? };
                     (run.candidates, run.is_visible) = (Some(all), true);
                 }
                 Cand::sure(self.exact(rt, node, run.candidates.as_ref())?)
@@ -367,7 +377,7 @@ impl<'a, 'v> Cx<'a, 'v> {
                 all
             }
         };
-        let candidates = self.view.visible(rt, candidates)?;
+        let candidates = self.view.current(candidates)?;
         let is_all_sure = sure.is_none();
         let sure = match sure {
             Some(sure) => sure & &candidates,
@@ -379,8 +389,20 @@ impl<'a, 'v> Cx<'a, 'v> {
         Ok(Found { rt, candidates, sure, unsure })
     }
 
-    /// The visible versions of `rt` that satisfy a node, among `within` when it is given.
+    /// The visible versions of `rt` that satisfy a node, among `within` when it is given: what an
+    /// outer condition may rest on.
     pub fn exact(
+        &mut self,
+        rt: ResourceType,
+        node: &Node,
+        within: Option<&RoaringBitmap>,
+    ) -> Result<RoaringBitmap> {
+        let found = self.satisfying(rt, node, within)?;
+        self.view.admitted(rt, found)
+    }
+
+    /// As [`Cx::exact`], whoever may see them.
+    fn satisfying(
         &mut self,
         rt: ResourceType,
         node: &Node,
@@ -402,20 +424,14 @@ impl<'a, 'v> Cx<'a, 'v> {
             }
             Node::Not(node) => {
                 let all = match within {
-                    Some(within) => self.view.visible(rt, within.clone())?,
-                    None => self.view.visible(rt, self.view.fetch(&key::of_type(rt))?)?,
+                    Some(within) => self.view.current(within.clone())?,
+                    None => self.view.current(self.view.fetch(&key::of_type(rt))?)?,
                 };
                 let without = self.exact(rt, node, Some(&all))?;
                 Ok(all - without)
             }
-            Node::Chain(chain) => {
-                let found = self.chain(rt, chain, within)?;
-                self.view.admitted(rt, found)
-            }
-            Node::Has(has) => {
-                let found = self.has(rt, has, within)?;
-                self.view.admitted(rt, found)
-            }
+            Node::Chain(chain) => self.chain(rt, chain, within),
+            Node::Has(has) => self.has(rt, has, within),
         }
     }
 

@@ -60,7 +60,7 @@ impl Cx<'_, '_> {
                 Some(within) => within.clone(),
                 None => {
                     let all = self.view.fetch(&key::param(b'H', chain.param))?;
-                    self.view.visible(rt, all)?
+                    self.view.current(all)?
                 }
             };
             if is_custom(chain.param) {
@@ -99,7 +99,7 @@ impl Cx<'_, '_> {
         if let Some(within) = within {
             found &= within;
         }
-        self.view.visible(rt, found)
+        self.view.current(found)
     }
 
     /// As [`Cx::chain`] from few versions.
@@ -134,7 +134,7 @@ impl Cx<'_, '_> {
                 for id in self.ids(few)? {
                     sources |= self.view.fetch(&key::reference(rt, &id, has.param))?;
                 }
-                let sources = self.view.visible(has.source, sources)?;
+                let sources = self.view.current(sources)?;
                 let inner = self.exact(has.source, &has.node, Some(&sources));
                 self.view.bounds.set(outer);
                 inner?

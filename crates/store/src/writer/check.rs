@@ -242,6 +242,12 @@ pub fn check_targets(
     Ok(())
 }
 
+/// Whether references of a type keep what they refer to from being deleted. Those of the audit
+/// trail do not: it tells of what is gone, and who may not read it must not learn of it.
+pub fn holds(rt: ResourceType) -> bool {
+    rt != ResourceType::AUDIT_EVENT
+}
+
 /// Current resources that refer to `rt/id` and are not written by the set, at most ten.
 fn referrers_outside(
     view: &View<'_>,
@@ -252,6 +258,9 @@ fn referrers_outside(
     let mut by = Vec::new();
     for rid in view.referrers(rt, id)? {
         let head = view.head(rid)?;
+        if !holds(head.rt) {
+            continue;
+        }
         let own = puts.iter().any(|p| p.rt == head.rt && p.id == head.id);
         if !own {
             by.push((head.rt, head.id));

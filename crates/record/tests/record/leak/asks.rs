@@ -290,7 +290,7 @@ fn controls(ty: Option<&str>, random: &mut Random) -> Vec<String> {
         all.push(include.to_owned());
     }
     if random.in_ten(1) {
-        all.push("_elements=id,status".to_owned());
+        all.push("_elements=id,meta".to_owned());
     }
     all
 }
