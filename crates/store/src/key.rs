@@ -229,19 +229,15 @@ pub fn updated(rt: ResourceType, at_ms: i64) -> [Vec<u8>; DAYS.top as usize + 1]
 
 /// `K` and `I`: text, 0, system number (0: no system).
 pub fn with_system(family: u8, p: ParamId, t: &str, system: u32) -> Vec<u8> {
-    let mut key = with_text(family, p, t);
-    key.push(0);
-    key.extend_from_slice(&system.to_be_bytes());
+    let mut key = param(family, p);
+    push_coded(&mut key, t, system);
     key
 }
 
-/// Below the key of a composite's first token: its second one.
-pub fn pair(prefix: &[u8], code: &str, system: u32) -> Vec<u8> {
-    let mut key = prefix.to_vec();
-    key.extend_from_slice(text(code).bytes);
+fn push_coded(key: &mut Vec<u8>, t: &str, system: u32) {
+    key.extend_from_slice(text(t).bytes);
     key.push(0);
     key.extend_from_slice(&system.to_be_bytes());
-    key
 }
 
 pub fn system(p: ParamId, system: u32) -> Vec<u8> {
@@ -252,11 +248,14 @@ pub fn system(p: ParamId, system: u32) -> Vec<u8> {
 
 pub fn referrers(rt: ResourceType, id: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(id.len() + 6);
-    key.push(b'R');
-    key.push(rt.0);
+    push_referrers(&mut key, rt, id);
+    key
+}
+
+fn push_referrers(key: &mut Vec<u8>, rt: ResourceType, id: &str) {
+    key.extend_from_slice(&[b'R', rt.0]);
     key.extend_from_slice(id.as_bytes());
     key.push(0);
-    key
 }
 
 pub fn reference(rt: ResourceType, id: &str, p: ParamId) -> Vec<u8> {
@@ -307,13 +306,14 @@ impl Keys {
         system_number: &mut dyn FnMut(&str) -> u32,
     ) -> Keys {
         let mut keys = Keys { bytes: Vec::with_capacity(values.len() * 24) };
-        keys.push(&of_type(rt));
-        let mut has: Vec<ParamId> = Vec::with_capacity(values.len());
+        keys.push(&[b'T', rt.0]);
+        let mut has: Vec<ParamId> = Vec::with_capacity(32);
         for v in values {
             let is_text = matches!(v.value, IndexValue::Word { .. } | IndexValue::FullText(_));
-            if v.param != NO_PARAM && !is_text && !has.contains(&v.param) {
+            // Values of a parameter mostly stand together.
+            if v.param != NO_PARAM && !is_text && !has.iter().rev().any(|p| *p == v.param) {
                 has.push(v.param);
-                keys.push(&param(b'H', v.param));
+                keys.param(b'H', v.param, |_| {});
             }
             keys.push_value(v, system_number);
         }
@@ -328,15 +328,51 @@ impl Keys {
     }
 
     pub fn push(&mut self, key: &[u8]) {
-        debug_assert!(key.len() <= usize::from(u8::MAX), "keys are short");
-        self.bytes.push(key.len() as u8);
-        self.bytes.extend_from_slice(key);
+        self.write(|out| out.extend_from_slice(key));
+    }
+
+    /// Adds the key that `write` writes: there are many, so none is made apart.
+    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let at = self.bytes.len();
+        self.bytes.push(0);
+        write(&mut self.bytes);
+        let len = self.bytes.len() - at - 1;
+        debug_assert!(len <= usize::from(u8::MAX), "keys are short");
+        self.bytes[at] = len as u8;
+    }
+
+    /// As [`param`], with what `rest` writes behind it.
+    fn param(&mut self, family: u8, p: ParamId, rest: impl FnOnce(&mut Vec<u8>)) {
+        self.write(|out| {
+            out.push(family);
+            out.extend_from_slice(&p.0.to_be_bytes());
+            rest(out);
+        });
+    }
+
+    /// As [`with_text`].
+    fn text(&mut self, family: u8, p: ParamId, t: &str) {
+        self.param(family, p, |out| out.extend_from_slice(text(t).bytes));
+    }
+
+    /// As [`with_system`].
+    fn system(&mut self, family: u8, p: ParamId, t: &str, system: u32) {
+        self.param(family, p, |out| push_coded(out, t, system));
     }
 
     fn push_levels(&mut self, prefix: &[u8], ladder: Ladder, fine: u32) {
         for level in 0..=ladder.top {
-            self.push(&leveled(prefix, level, ladder.at(level, fine)));
+            self.write(|out| {
+                out.extend_from_slice(prefix);
+                push_level(out, level, ladder.at(level, fine));
+            });
         }
+    }
+
+    /// As [`Keys::push_levels`] below [`param`].
+    fn param_levels(&mut self, family: u8, p: ParamId, ladder: Ladder, fine: u32) {
+        let [high, low] = p.0.to_be_bytes();
+        self.push_levels(&[family, high, low], ladder, fine);
     }
 
     fn push_value(&mut self, v: &Indexed, number_of: &mut dyn FnMut(&str) -> u32) {
@@ -345,42 +381,48 @@ impl Keys {
         match &v.value {
             IndexValue::Token { system: s, code } => {
                 let s = number_of(s);
-                self.push(&with_system(b'K', p, code.as_deref().unwrap_or(""), s));
+                self.system(b'K', p, code.as_deref().unwrap_or(""), s);
                 if s != 0 {
-                    self.push(&system(p, s));
+                    self.param(b'S', p, |out| out.extend_from_slice(&s.to_be_bytes()));
                 }
             }
-            IndexValue::String(t) => self.push(&with_text(b'G', p, &search::normalize(t))),
+            IndexValue::String(t) => self.text(b'G', p, &search::normalize(t)),
             IndexValue::Date { lo, hi } => {
                 let (first, last) = (day(*lo), day(*hi));
                 if first == last {
-                    self.push_levels(&param(b'D', p), DAYS, fine_day(first));
+                    self.param_levels(b'D', p, DAYS, fine_day(first));
                 } else {
-                    self.push_levels(&param(b'L', p), DAYS, fine_day(first));
-                    self.push_levels(&param(b'E', p), DAYS, fine_day(last));
+                    self.param_levels(b'L', p, DAYS, fine_day(first));
+                    self.param_levels(b'E', p, DAYS, fine_day(last));
                 }
             }
-            IndexValue::Number(n) => self.push_levels(&param(b'N', p), BUCKETS, bucket(*n)),
+            IndexValue::Number(n) => self.param_levels(b'N', p, BUCKETS, bucket(*n)),
             IndexValue::Quantity { value, system, code, .. } => {
-                self.push_levels(&param(b'N', p), BUCKETS, bucket(*value));
+                self.param_levels(b'N', p, BUCKETS, bucket(*value));
                 let unit = search::unit_of(system.as_deref(), code.as_deref());
                 if let Some(in_base) = unit.and_then(|unit| unit.canonical(*value)) {
                     let prefix = canonical(p, in_base.kind);
                     self.push_levels(&prefix, BUCKETS, bucket(in_base.value));
                 }
             }
-            IndexValue::Reference { ty, id } => self.push(&reference(*ty, id, p)),
-            IndexValue::Url(t) => self.push(&with_text(b'V', p, t)),
+            IndexValue::Reference { ty, id } => self.write(|out| {
+                push_referrers(out, *ty, id);
+                out.extend_from_slice(&p.0.to_be_bytes());
+            }),
+            IndexValue::Url(t) => self.text(b'V', p, t),
             IndexValue::Identifier { system: s, value } => {
                 let s = number_of(s);
-                self.push(&with_system(b'I', p, value, s));
+                self.system(b'I', p, value, s);
             }
-            IndexValue::Uri(t) => self.push(&with_text(b'U', p, t)),
+            IndexValue::Uri(t) => self.text(b'U', p, t),
             IndexValue::Composite(parts) => self.push_composite(p, parts, &mut number_of),
             IndexValue::Position { latitude, longitude } => {
                 self.push(&place(p, cell(*latitude), cell(*longitude)));
             }
-            IndexValue::Word { word: w, impact } => self.push(&word(p, w, *impact)),
+            IndexValue::Word { word: w, impact } => self.param(b'W', p, |out| {
+                out.extend_from_slice(text(w).bytes);
+                out.extend_from_slice(&[0, *impact]);
+            }),
             IndexValue::TokenText(_) | IndexValue::OfType { .. } | IndexValue::FullText(_) => {}
         }
     }
@@ -396,16 +438,20 @@ impl Keys {
         for first in first {
             let IndexValue::Token { system, code } = first else { continue };
             let code = code.as_deref().unwrap_or("");
-            let prefix = with_system(b'M', p, code, number_of(system));
+            let mut prefix = with_system(b'M', p, code, number_of(system));
+            let len = prefix.len();
             for second in second {
-                let of = |family: u8| [&prefix[..], &[family]].concat();
+                prefix.truncate(len);
                 match second {
                     IndexValue::Number(n) | IndexValue::Quantity { value: n, .. } => {
-                        self.push_levels(&of(b'N'), BUCKETS, bucket(*n));
+                        prefix.push(b'N');
+                        self.push_levels(&prefix, BUCKETS, bucket(*n));
                     }
                     IndexValue::Token { system, code } => {
                         let code = code.as_deref().unwrap_or("");
-                        self.push(&pair(&of(b'K'), code, number_of(system)));
+                        prefix.push(b'K');
+                        push_coded(&mut prefix, code, number_of(system));
+                        self.push(&prefix);
                     }
                     _ => {}
                 }

@@ -28,8 +28,9 @@ use crate::failure::{Failure, Result};
 use crate::practice::Open;
 use crate::progress::bar;
 
-/// Threads that check, index and store.
-const WORKERS: usize = 3;
+/// Threads that check, index and store. Some of them wait for the disk, which commits what they have
+/// together; the others keep two cores busy meanwhile.
+const WORKERS: usize = 5;
 /// Texts that wait for a worker.
 const QUEUE: usize = 2;
 /// Lines of NDJSON that are stored together.
