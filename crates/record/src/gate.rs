@@ -50,6 +50,11 @@ impl Gate {
         Gate { policy: RwLock::new(policy), everything, kept: Mutex::default() }
     }
 
+    /// The policy that holds.
+    pub fn policy(&self) -> Policy {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Decides by another policy from now on.
     pub fn govern(&self, policy: Policy) {
         let mut own = self.policy.write().unwrap_or_else(PoisonError::into_inner);

@@ -23,6 +23,7 @@ mod lastn;
 mod links;
 mod operator;
 mod page_token;
+mod policy;
 mod prepare;
 mod read;
 mod record;
@@ -35,7 +36,7 @@ mod world;
 mod write;
 
 pub use ::access::{
-    Action, Actions, Actor, App, BadScope, Ctx, Extra, Level, Purpose, Role, Scope, Scopes,
+    Action, Actions, Actor, App, BadScope, Ctx, Extra, Level, Policy, Purpose, Role, Scope, Scopes,
 };
 pub use ::search::custom::Registry;
 pub use error::{Error, Kind, Result};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use access::{Actor, Ctx, Policy};
+use access::{Actor, Ctx};
 use search::Sees;
 use store::{DataKey, Database, ItemOp, Store, WriteSet};
 
@@ -113,16 +113,11 @@ impl Record {
         let page_key = page_key(&store, world.as_ref())?;
         let base_url = base_url.trim_end_matches('/').to_owned();
         let (ids, terms) = (Ids::new(), Terms::default());
-        let gate = Gate::new(Policy::standard());
+        let gate = Gate::new(crate::policy::open(&store)?);
         let custom = CustomParams::open(&store, &base_url)?;
         Ok(Record {
             inner: Arc::new(Inner { store, base_url, world, ids, page_key, terms, custom, gate }),
         })
-    }
-
-    /// From now on this policy says who may do what.
-    pub fn govern(&self, policy: Policy) {
-        self.inner.gate.govern(policy);
     }
 
     /// Returns when all that was promised is on disk. The folder is free when the last clone is
@@ -177,6 +172,10 @@ impl Record {
 
     pub(crate) fn custom(&self) -> &CustomParams {
         &self.inner.custom
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.inner.gate
     }
 
     pub(crate) fn terms(&self) -> &Terms {

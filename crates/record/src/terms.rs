@@ -89,12 +89,14 @@ impl<'r> Lookups<'r> {
         let mut slot = self.snapshot.borrow_mut();
         if slot.is_none() {
             let store = self.record.store();
-            // What codes mean is for whoever may search by them; parts of a whole are looked up in
-            // what may be searched for.
+            // Codes of a value set are what may be read or searched for of it.
             let may = &self.asking.may;
+            let rule = |action, rt| may.rule(action, rt).clone();
             let sees = Sees::by(|rt| match rt {
-                ResourceType::VALUE_SET | ResourceType::CODE_SYSTEM => Rule::All,
-                _ => may.rule(Action::Search, rt).clone(),
+                ResourceType::VALUE_SET | ResourceType::CODE_SYSTEM => {
+                    rule(Action::Read, rt).or(rule(Action::Search, rt))
+                }
+                _ => rule(Action::Search, rt),
             });
             let taken = match self.at {
                 Some(at) => store.snapshot_at(at, &sees),

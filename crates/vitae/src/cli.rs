@@ -38,6 +38,11 @@ pub enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// Who may do what: the practice's policy, one readable file.
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Load Bundles, NDJSON and single resources; goes on where it stopped.
     #[command(
         after_help = "Example:\n  vitae import --data practice --json bundles/ more.ndjson.gz"
@@ -198,6 +203,41 @@ pub struct ClientAdd {
     /// SMART scopes that it may be granted at most, parted by spaces.
     #[arg(long)]
     pub scope: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Print the policy that holds.
+    #[command(after_help = "Example:\n  vitae policy show --data practice > policy.toml")]
+    Show(PolicyShow),
+    /// Let another policy hold from now on, also for whoever is logged in.
+    #[command(after_help = "Example:\n  vitae policy set --data practice policy.toml")]
+    Set(PolicySet),
+    /// Say whether a policy can be understood.
+    #[command(after_help = "Example:\n  vitae policy check policy.toml")]
+    Check(PolicyCheck),
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyShow {
+    #[command(flatten)]
+    pub data: Data,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicySet {
+    #[command(flatten)]
+    pub data: Data,
+    /// The policy, in TOML.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyCheck {
+    /// The policy, in TOML.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

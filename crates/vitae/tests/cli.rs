@@ -175,6 +175,39 @@ fn lively(practice: &Practice) {
 }
 
 #[test]
+fn a_policy_is_checked_set_and_shown_while_people_are_at_work() {
+    let practice = Practice::new();
+    let data = practice.data();
+    let shown = practice.run(&["policy", "show", "--data", &data]);
+    assert!(shown.code == 0 && shown.out.contains("[provider]"), "{}", shown.err);
+    let file = practice.text("policy.toml");
+    let strict = "[program]\nmay = [\"user/Patient.rs?gender=female\", \"user/Patient.c\"]\n";
+    std::fs::write(&file, "[surgeon]\nmay = []\n").expect("written");
+    let refused = practice.run(&["policy", "check", &file]);
+    assert!(refused.code == 1 && refused.err.contains("surgeon"), "{}", refused.err);
+    assert_eq!(practice.run(&["policy", "set", "--data", &data, &file]).code, 1);
+    std::fs::write(&file, strict).expect("written");
+    assert_eq!(practice.run(&["policy", "check", &file]).code, 0);
+
+    let (_server, mut http) = practice.serve_for("system/*.cruds");
+    for gender in ["female", "male"] {
+        let text = format!(r#"{{"resourceType":"Patient","gender":"{gender}"}}"#);
+        assert_eq!(http.post("/fhir/Patient", &text).status, 201);
+    }
+    let total = |http: &mut support::Http| {
+        let answer = http.get("/fhir/Patient?_summary=count");
+        answer.doc().root().get("total").and_then(|n| n.as_number()).map(str::to_owned)
+    };
+    assert_eq!(total(&mut http).as_deref(), Some("2"));
+    let set = practice.run(&["policy", "set", "--data", &data, &file]);
+    assert_eq!(set.code, 0, "{}", set.err);
+    assert_eq!(total(&mut http).as_deref(), Some("1"), "the same token, the next request");
+    assert_eq!(http.get("/fhir/Observation").status, 403);
+    drop((_server, http));
+    assert_eq!(practice.run(&["policy", "show", "--data", &data]).out.trim(), strict.trim());
+}
+
+#[test]
 fn export_import_export_is_the_same_byte_for_byte() {
     let practice = Practice::new();
     lively(&practice);

@@ -319,6 +319,55 @@ fn what_the_statement_promises_is_kept() {
     assert!(broken.is_empty(), "{} {:#?}", broken.len(), &broken[..broken.len().min(5)]);
 }
 
+/// Every route of FHIR, asked by a program whose scopes are for another type: none shows or
+/// changes anything.
+#[test]
+fn no_fhir_route_answers_beyond_the_scopes() {
+    let practice = Practice::new();
+    let (id, secret) = practice.client("system/*.cruds");
+    let (poor, poor_secret) = practice.client("system/Basic.r");
+    let server = practice.serve();
+    let mut http = server.http();
+    http.log_in(&id, &secret);
+    let made = http.put("/fhir/Patient/1", r#"{"resourceType":"Patient","id":"1"}"#);
+    assert_eq!(made.status, 201);
+    let mut http = server.http();
+    http.log_in(&poor, &poor_secret);
+    for route in ROUTES.iter().filter(|route| matches!(route.what, rest::What::Fhir(_))) {
+        let path = route
+            .pattern
+            .replace("{type}", "Patient")
+            .replace("{compartment}", "Patient")
+            .replace("{member}", "Observation")
+            .replace("{id}", "1")
+            .replace("{vid}", "1");
+        let form = "application/x-www-form-urlencoded";
+        let json = "application/fhir+json";
+        let batch = r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient/1"}}]}"#;
+        let (content_type, body) = match (route.method, path.as_str()) {
+            ("GET" | "DELETE", _) => ("", ""),
+            ("PATCH", _) => ("application/json-patch+json", "[]"),
+            (_, path) if path.ends_with("_search") || path.contains('$') => (form, "_count=1"),
+            (_, "/fhir") => (json, batch),
+            _ => (json, r#"{"resourceType":"Patient","id":"1"}"#),
+        };
+        let query = match (route.method, path.matches('/').count()) {
+            ("PUT" | "PATCH" | "DELETE", 2) => "?_id=1",
+            _ => "",
+        };
+        let headers = [("Content-Type", content_type)];
+        let headers = if content_type.is_empty() { &headers[..0] } else { &headers[..] };
+        let url = format!("{path}{query}");
+        let answer = http.send(route.method, &url, headers, body.as_bytes());
+        let shows = answer.text().contains("\"resourceType\":\"Patient\"");
+        assert!(!shows, "{} {path}: {}", route.method, answer.text());
+        let (is_read, status) = (route.method == "GET" || path == "/fhir", answer.status);
+        // What is about all types answers with what may be seen of them: nothing.
+        let is_nothing = matches!(status, 403 | 404) || (is_read && status == 200);
+        assert!(is_nothing, "{} {path} {status}", route.method);
+    }
+}
+
 #[test]
 fn scopes_bound_what_a_client_may_do() {
     let practice = Practice::new();

@@ -137,3 +137,66 @@ fn a_policy_is_read_or_refused_with_words() {
         assert!(error.contains(word), "{text}: {error}");
     }
 }
+
+/// What the standard policy comes to, as the table of `docs/access.md`: a column for each role, a
+/// row for types of which all may the same.
+fn matrix() -> String {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+
+    let columns: Vec<(&str, May)> = Role::ALL
+        .into_iter()
+        .map(|role| (role.as_str(), may(&user(role, "system/*.cruds"))))
+        .chain([("program", {
+            let mut ctx = user(Role::Admin, "system/*.cruds");
+            ctx.actor = Actor::Client { id: "c".into(), name: "C".into() };
+            may(&ctx)
+        })])
+        .collect();
+    let cell = |may: &May, rt: ResourceType| {
+        let letters = |wanted: fn(&Rule) -> bool| -> String {
+            let fits = Action::ALL.into_iter().filter(|action| wanted(may.rule(*action, rt)));
+            fits.map(Action::letter).collect()
+        };
+        let (all, part) =
+            (letters(|rule| *rule == Rule::All), letters(|rule| matches!(rule, Rule::Only(_))));
+        match (all.is_empty(), part.is_empty()) {
+            (true, true) => "–".to_owned(),
+            (false, true) => all,
+            (true, false) => format!("({part})"),
+            (false, false) => format!("{all} ({part})"),
+        }
+    };
+    let mut rows: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+    for rt in ResourceType::ALL {
+        let cells = columns.iter().map(|(_, may)| cell(may, rt)).collect();
+        rows.entry(cells).or_default().push(rt.name());
+    }
+    let mut rows: Vec<(Vec<String>, Vec<&str>)> = rows.into_iter().collect();
+    rows.sort_by_key(|(_, types)| std::cmp::Reverse(types.len()));
+    let mut out = String::from("| types |");
+    columns.iter().for_each(|(name, _)| out.push_str(&format!(" {name} |")));
+    out.push_str("\n| --- |");
+    columns.iter().for_each(|_| out.push_str(" --- |"));
+    for (cells, types) in rows {
+        let _ = write!(out, "\n| {} |", types.join(", "));
+        cells.iter().for_each(|cell| out.push_str(&format!(" {cell} |")));
+    }
+    out.push('\n');
+    out
+}
+
+#[test]
+fn the_page_about_access_says_what_the_policy_comes_to() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/access.md");
+    let text = std::fs::read_to_string(&path).expect("docs/access.md");
+    let (begin, end) = ("<!-- matrix -->\n", "<!-- end of matrix -->");
+    let (head, rest) = text.split_once(begin).expect("where the matrix begins");
+    let (table, tail) = rest.split_once(end).expect("where the matrix ends");
+    if std::env::var_os("UPDATE").is_some() {
+        let text = format!("{head}{begin}{}{end}{tail}", matrix());
+        std::fs::write(&path, text).expect("written");
+    } else {
+        assert_eq!(table, matrix(), "run again with UPDATE=1 and read the diff");
+    }
+}

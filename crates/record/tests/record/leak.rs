@@ -149,16 +149,13 @@ impl Asker {
         ctx
     }
 
-    fn policy(&self) -> Policy {
-        self.policy.map_or_else(Policy::standard, |text| Policy::parse(text).expect("a policy"))
-    }
-
     fn may(&self) -> May {
         let patients = match &self.actor {
             Actor::User { patient: Some(patient), .. } => vec![patient.clone()],
             _ => Vec::new(),
         };
-        self.policy().may(&self.ctx(0), &Relations { patients })
+        let policy = Policy::parse(self.policy.unwrap_or(access::DEFAULT)).expect("a policy");
+        policy.may(&self.ctx(0), &Relations { patients })
     }
 }
 
@@ -218,7 +215,8 @@ impl Pair {
             }
         }
         for record in &records {
-            record.record.govern(asker.policy());
+            let ctx = Ctx::system("policy", record.record.now_ms());
+            record.record.set_policy(&ctx, asker.policy.unwrap_or(access::DEFAULT)).expect("set");
         }
         (Pair { records }, n_hidden)
     }

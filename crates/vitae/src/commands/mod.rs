@@ -11,6 +11,7 @@ mod fhirpath;
 mod generate;
 mod import;
 mod maintain;
+mod policy;
 mod relocate;
 mod serve;
 mod site;
@@ -19,7 +20,7 @@ mod validate;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::{AuditCommand, ClientCommand, Command, Data, UserCommand};
+use crate::cli::{AuditCommand, ClientCommand, Command, Data, PolicyCommand, UserCommand};
 use crate::config::Config;
 use crate::failure::{Failure, Result};
 use crate::practice::{OFFLINE_BASE_URL, Open, Practice};
@@ -49,6 +50,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Move(args) => relocate::relocate(args)?,
         Command::Fhirpath(args) => return fhirpath::fhirpath(args),
         Command::Validate(args) => validate::validate(args)?,
+        Command::Policy { command: PolicyCommand::Check(args) } => policy::check(args)?,
         Command::Bench(args) => {
             bench::run(args).map_err(crate::failure::Failure::new)?;
             return Ok(ExitCode::SUCCESS);
@@ -66,6 +68,8 @@ fn data_of(command: &Command) -> Option<&Data> {
     Some(match command {
         Command::Client { command: ClientCommand::Add(args) } => &args.data,
         Command::User { command: UserCommand::Add(args) } => &args.data,
+        Command::Policy { command: PolicyCommand::Show(args) } => &args.data,
+        Command::Policy { command: PolicyCommand::Set(args) } => &args.data,
         Command::Import(args) => &args.data,
         Command::Export(args) => &args.data,
         Command::Verify(args) => &args.data,
@@ -102,6 +106,8 @@ fn on_open(command: &Command, practice: &Practice, open: &Open, cwd: &Path) -> R
     match command {
         Command::Client { command: ClientCommand::Add(args) } => accounts::client_add(args, open),
         Command::User { command: UserCommand::Add(args) } => accounts::user_add(args, open, cwd),
+        Command::Policy { command: PolicyCommand::Show(_) } => policy::show(open),
+        Command::Policy { command: PolicyCommand::Set(args) } => policy::set(args, open, cwd),
         Command::Import(args) => import::import(args, open, cwd),
         Command::Export(args) => export::export(args, open, cwd),
         Command::Verify(args) => maintain::verify(args, open),

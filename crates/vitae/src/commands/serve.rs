@@ -102,7 +102,7 @@ async fn host(
         reading.clone(),
     ));
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
-    let forgetter = open.record.waits().then(|| tokio::spawn(forget(Arc::clone(&open.auth))));
+    let forgetter = open.record.waits().then(|| tokio::spawn(forget(open.clone())));
     let handler = super::site::handler(door, &open, &practice, data, root, zone, reading.clone());
     let control = super::control::listen(data, practice, open.clone())
         .inspect_err(|error| tracing::warn!(%error, "commands cannot reach this process"))
@@ -165,11 +165,17 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// Forgets sessions and tokens often, where other processes may end them.
-async fn forget(auth: Arc<Auth>) {
+/// Forgets sessions, tokens and the policy often, where other processes may end or change them.
+async fn forget(Open { record, auth }: Open) {
     loop {
         tokio::time::sleep(FORGET_EVERY).await;
         auth.forget_live();
+        let record = record.clone();
+        match tokio::task::spawn_blocking(move || record.refresh_policy()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the policy cannot be read"),
+            Err(error) => tracing::error!(%error, "the policy was not read"),
+        }
     }
 }
 

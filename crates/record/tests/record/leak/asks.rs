@@ -47,7 +47,14 @@ fn reference(random: &mut Random) -> String {
 
 pub fn ask(random: &mut Random, made: &[Made]) -> Ask {
     match random.below(100) {
-        0..38 => {
+        0..3 => {
+            let code = random.of(&CODES);
+            let more =
+                random.of(&["", "&_sort=code", "&_total=accurate", "&_containedType=contained"]);
+            let how = random.of(&["true", "both"]);
+            get(format!("Medication?_contained={how}&code={code}{more}"))
+        }
+        3..38 => {
             let ty = ty(random);
             get(format!("{ty}?{}", query(ty, random)))
         }
@@ -144,10 +151,24 @@ fn with_id(text: &str, id: &str) -> String {
     format!("{}{id}{}", &text[..at], &text[end..])
 }
 
+/// The text with its first reference led somewhere else, which may not be there.
+fn referring(text: &str, random: &mut Random) -> String {
+    const BEFORE: &str = r#""reference":""#;
+    let Some(at) = text.find(BEFORE).map(|at| at + BEFORE.len()) else { return text.to_owned() };
+    let Some((ty, end)) = text[at..]
+        .split_once('/')
+        .map(|(ty, rest)| (ty, at + ty.len() + 1 + rest.find('"').unwrap_or(0)))
+    else {
+        return text.to_owned();
+    };
+    format!("{}{ty}/{}{}", &text[..at], id_of(ty, random), &text[end..])
+}
+
 fn write(random: &mut Random, made: &[Made]) -> Ask {
     let ty =
         random.of(&["Observation", "Observation", "Encounter", "Patient", "Condition", "List"]);
     let Some(text) = content(ty, random, made) else { return get(ty.to_owned()) };
+    let text = if random.in_ten(4) { referring(&text, random) } else { text };
     let id = id_of(ty, random);
     let condition = condition(ty, random);
     let if_match = random.in_ten(3).then(|| format!("W/\"{}\"", 1 + random.below(2)));
@@ -248,6 +269,7 @@ fn controls(ty: Option<&str>, random: &mut Random) -> Vec<String> {
     if random.in_ten(4) {
         let sort = match ty {
             None => random.of(&["_lastUpdated", "-_lastUpdated", "_id"]).to_owned(),
+            Some("Observation") if random.in_ten(4) => "encounter.date".to_owned(),
             Some("Observation") => random
                 .of(&[
                     "date",
