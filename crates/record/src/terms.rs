@@ -14,7 +14,7 @@ use fhir_tables::{ResourceType, SearchParam};
 use search::lookup::{Direction, Lookup, NoRecord, Refusal, part_of};
 use search::parse::{Handling, PARTS_MAX, Setting};
 use search::value::{IndexValue, ParamId};
-use search::{Rule, Sees};
+use search::Sees;
 use store::{Head, Snapshot};
 use terminology::{CodeSet, CodeSystem, Codes, Source};
 

@@ -380,5 +380,5 @@ fn the_two_records_do_differ() {
     let (pair, _) = Pair::new(asker, &made, None);
     let seeing = Asker { name: "everything", actor: Actor::System, ..askers().remove(0) };
     let n = (0..300).filter(|_| pair.ask(&seeing, &asks::ask(&mut random, &made)).is_err()).count();
-    assert!(n > 100, "only {n} of 300 requests tell the records apart");
+    assert!(n > 50, "only {n} of 300 requests tell the records apart");
 }
