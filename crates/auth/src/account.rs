@@ -22,6 +22,9 @@ pub struct Account {
     pub role: Role,
     /// For patients: the id of their Patient resource.
     pub patient: Option<String>,
+    /// Reference to the resource that is this person: their Patient, or the Practitioner that
+    /// [`Auth::set_practitioner`] named.
+    pub fhir_user: Option<String>,
     pub disabled: bool,
     pub created_ms: i64,
 }
@@ -59,12 +62,34 @@ impl Auth {
             name: new.name.to_owned(),
             role: new.role,
             patient: new.patient.map(str::to_owned),
+            fhir_user: new.patient.map(|id| format!("Patient/{id}")),
             disabled: false,
             created_ms: self.now_ms(),
         };
         let hash = self.hashing.run(|| Hash::of(new.password, &*self.world));
         self.put_account(&Stored { account: account.clone(), password: hash }, "account-created")?;
         Ok(account)
+    }
+
+    /// Names the Practitioner that is this member of staff, for programs that ask who signed in.
+    ///
+    /// Errors: [`Kind::NotFound`], [`Kind::Invalid`] for a patient or what is no id.
+    pub fn set_practitioner(&self, name: &str, id: &str) -> Result<(), Error> {
+        let mut stored = self.stored(name)?.ok_or_else(not_found)?;
+        if stored.account.role == Role::Patient || !fhir::reference::is_id(id) {
+            let text = "only staff is a Practitioner, named by the id of the resource";
+            return Err(Error::new(Kind::Invalid, text));
+        }
+        stored.account.fhir_user = Some(format!("Practitioner/{id}"));
+        self.put_account(&stored, "account-linked")
+    }
+
+    /// The account, if it is the one of this id and may sign in.
+    ///
+    /// Errors: [`Kind::Grant`] otherwise.
+    pub(crate) fn live_account(&self, name: &str, id: &str) -> Result<Account, Error> {
+        let account = self.account(name)?.filter(|account| account.id == id && !account.disabled);
+        account.ok_or_else(|| Error::new(Kind::Grant, "the person may no longer sign in"))
     }
 
     /// All accounts by name.
@@ -114,12 +139,17 @@ impl Auth {
         self.end_sessions_of(&stored.account.id)
     }
 
-    /// Switches an account off or on. Off ends its sessions at once.
+    /// Switches an account off or on. Off ends its sessions and its connections at once.
     pub fn set_disabled(&self, name: &str, disabled: bool) -> Result<(), Error> {
         let mut stored = self.stored(name)?.ok_or_else(not_found)?;
         stored.account.disabled = disabled;
         self.put_account(&stored, if disabled { "account-disabled" } else { "account-enabled" })?;
-        if disabled { self.end_sessions_of(&stored.account.id) } else { Ok(()) }
+        if !disabled {
+            return Ok(());
+        }
+        let id = &stored.account.id;
+        self.end_sessions_of(id)?;
+        self.end_grants("app-disconnected", |grant| grant.person.account_id == *id)
     }
 
     pub(crate) fn check_throttle(&self, name: &str, address: Option<&str>) -> Result<(), Error> {
@@ -163,8 +193,10 @@ impl Auth {
             ("created_ms", Value::from(account.created_ms)),
             ("password", stored.password.to_value()),
         ]);
-        if let Some(patient) = &account.patient {
-            value.set("patient", Value::from(patient.clone()));
+        for (name, text) in [("patient", &account.patient), ("fhir_user", &account.fhir_user)] {
+            if let Some(text) = text {
+                value.set(name, Value::from(text.clone()));
+            }
         }
         let write = ItemWrite {
             collection: ACCOUNTS,
@@ -184,6 +216,8 @@ fn read(bytes: &[u8]) -> Result<Stored, Error> {
             id: text("id").ok_or_else(damaged)?,
             name: text("name").ok_or_else(damaged)?,
             role: text("role").and_then(|r| Role::parse(&r)).ok_or_else(damaged)?,
+            fhir_user: text("fhir_user")
+                .or_else(|| text("patient").map(|id| format!("Patient/{id}"))),
             patient: text("patient"),
             disabled: value.get("disabled") == Some(&Value::Bool(true)),
             created_ms: number_ms(value.get("created_ms")).ok_or_else(damaged)?,

@@ -21,6 +21,14 @@ pub enum Kind {
     Invalid,
     /// A scope that the client is not registered for, or that cannot be read.
     Scope,
+    /// An address that cannot be an app's.
+    Redirect,
+    /// A code or refresh token that is no good, or whose person may no longer sign in.
+    Grant,
+    /// The program may not ask in this way.
+    Client,
+    /// The proof that a key is held is missing or no good.
+    Proof,
     /// The store did not answer.
     Storage,
 }

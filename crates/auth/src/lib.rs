@@ -1,4 +1,5 @@
-//! Who is asking: accounts, sessions, clients, tokens, and how often they may try.
+//! Who is asking: accounts, sessions, programs, what people let programs do, tokens, and how often
+//! they may try.
 //!
 //! Accounts, clients, sessions and tokens live in named collections beside the record, written
 //! through the record's one commit. Nothing that opens a door is stored: passwords are Argon2id,
@@ -9,28 +10,52 @@
 //! record decides.
 
 mod account;
+mod assertion;
+mod authorize;
 mod client;
+mod dpop;
 mod error;
+mod grant;
+mod item;
+mod jose;
+mod launch;
 mod live;
 mod password;
+mod redirect;
+mod register;
 mod secret;
 mod session;
+mod signing;
+mod site;
 mod throttle;
 mod token;
 mod vault;
 
 pub use account::{Account, NewAccount};
-pub use client::{Client, NewClient};
+pub use assertion::{ASSERTION_LIFE_MS_MAX, CLOCK_SKEW_MS, KeySource, Shown};
+pub use authorize::{AuthorizeRequest, Consent, Unfit, life_ms, ticked};
+pub use client::{Client, NewClient, NewProof, Proof};
+pub use dpop::{PROOF_AGE_MS_MAX, Possession};
 pub use error::{Error, Kind};
+pub use grant::{CODE_LIFE_MS, Grant, Issued, OFFLINE_LIFE_MS, Person, Redeem, TOKENS_MAX};
+pub use jose::{JWKS_BYTES_MAX, KeySet};
+pub use launch::{LAUNCH_LIFE_MS, Launch};
 pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+pub use redirect::origin;
+pub use register::{PENDING_LIFE_MS, PENDING_MAX};
 pub use secret::Secret;
 pub use session::{SESSION_IDLE_MS, SESSION_LIFE_MS, Session};
-pub use token::{Introspection, TOKEN_LIFE_MS, TOKEN_LIFE_MS_MAX, TOKEN_LIFE_MS_MIN, Token};
+pub use signing::{ID_TOKEN_LIFE_MS, KEY_KEPT_MS, KEY_LIFE_MS};
+pub use site::Site;
+pub use token::{Introspection, Scheme, TOKEN_LIFE_MS, Token};
 pub use vault::{Event, ItemWrite, MemoryVault, Vault};
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use record::World;
+
+/// How far a clock may be set back before what was made since is no longer good.
+pub const CLOCK_BACK_MS: i64 = 5 * 60_000;
 
 /// Knows the accounts and clients of one practice. Share it behind an `Arc`.
 pub struct Auth {
@@ -42,6 +67,9 @@ pub struct Auth {
     throttle: throttle::Throttle,
     sessions: live::Live<Session>,
     tokens: live::Live<Token>,
+    signing: signing::Signing,
+    proofs: dpop::Seen,
+    key_source: OnceLock<Arc<dyn KeySource>>,
 }
 
 impl Auth {
@@ -56,6 +84,9 @@ impl Auth {
             throttle: throttle::Throttle::default(),
             sessions: live::Live::default(),
             tokens: live::Live::default(),
+            signing: signing::Signing::default(),
+            proofs: dpop::Seen::default(),
+            key_source: OnceLock::new(),
         }
     }
 

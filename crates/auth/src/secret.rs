@@ -15,10 +15,7 @@ impl Secret {
     pub(crate) fn random(prefix: &str, world: &dyn World) -> Secret {
         let mut bytes = [0u8; SECRET_BYTES];
         world.random(&mut bytes);
-        let mut text = String::with_capacity(prefix.len() + 43);
-        text.push_str(prefix);
-        base64url(&bytes, &mut text);
-        Secret(text)
+        Secret(format!("{prefix}{}", to_base64url(&bytes)))
     }
 
     pub fn expose(&self) -> &str {
@@ -70,8 +67,10 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
     (digits.len() % 2 == 0).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-fn base64url(bytes: &[u8], out: &mut String) {
+/// RFC 4648 §5 without padding.
+pub fn to_base64url(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let n = chunk.iter().fold(0u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
         for i in 0..=chunk.len() {
@@ -79,6 +78,31 @@ fn base64url(bytes: &[u8], out: &mut String) {
             out.push(char::from(DIGITS[digit as usize]));
         }
     }
+    out
+}
+
+/// Bytes of base64url without padding, in its one spelling: bits that no byte has must be zero.
+pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut bits, mut n_bits) = (0u32, 0);
+    for b in text.bytes() {
+        let digit = match b {
+            b'A'..=b'Z' => b - b'A',
+            b'a'..=b'z' => b - b'a' + 26,
+            b'0'..=b'9' => b - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(digit);
+        n_bits += 6;
+        if n_bits >= 8 {
+            n_bits -= 8;
+            out.push((bits >> n_bits) as u8);
+            bits &= (1 << n_bits) - 1;
+        }
+    }
+    (bits == 0 && n_bits < 6).then_some(out)
 }
 
 #[cfg(test)]
@@ -90,9 +114,11 @@ mod tests {
         for (bytes, text) in
             [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg")]
         {
-            let mut out = String::new();
-            base64url(bytes.as_bytes(), &mut out);
-            assert_eq!(out, text);
+            assert_eq!(to_base64url(bytes.as_bytes()), text);
+            assert_eq!(from_base64url(text).as_deref(), Some(bytes.as_bytes()));
+        }
+        for text in ["Z", "Zh", "Zm9", "Zg==", "Zm9v\n", "Zm+v", "Zm/v", "Z m9v"] {
+            assert_eq!(from_base64url(text), None, "{text}");
         }
     }
 

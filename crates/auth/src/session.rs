@@ -52,12 +52,7 @@ impl Session {
             app: None,
             launch_patient: None,
             scopes: Scopes::all(),
-            purpose: match self.role {
-                Role::Patient => Purpose::PatientRequest,
-                Role::Biller => Purpose::Payment,
-                Role::Admin | Role::PrivacyOfficer => Purpose::Operations,
-                Role::FrontDesk | Role::Nurse | Role::Provider => Purpose::Treatment,
-            },
+            purpose: purpose_of(self.role),
             request_id,
             at_ms,
             address,
@@ -67,6 +62,16 @@ impl Session {
     fn is_over(&self, now_ms: i64) -> bool {
         now_ms >= self.last_seen_ms() + SESSION_IDLE_MS
             || now_ms >= self.started_ms + SESSION_LIFE_MS
+    }
+}
+
+/// Why somebody of this role looks, unless they say otherwise.
+pub(crate) const fn purpose_of(role: Role) -> Purpose {
+    match role {
+        Role::Patient => Purpose::PatientRequest,
+        Role::Biller => Purpose::Payment,
+        Role::Admin | Role::PrivacyOfficer => Purpose::Operations,
+        Role::FrontDesk | Role::Nurse | Role::Provider => Purpose::Treatment,
     }
 }
 
@@ -216,7 +221,17 @@ impl Auth {
         let write = ItemWrite { collection: SESSIONS, key: key.to_vec(), value: None };
         let written = self.vault.write(vec![write], self.event(action, true, &session.name, None));
         self.sessions.remove(key);
-        written
+        written?;
+        self.end_grants_of_session(&session.account_id, &session.id)
+    }
+
+    /// True while a session of this account and id goes on.
+    pub(crate) fn session_lives(&self, account_id: &str, id: &str) -> Result<bool, Error> {
+        let now_ms = self.now_ms();
+        let all = self.all_sessions()?;
+        Ok(all.iter().any(|(_, session)| {
+            session.account_id == account_id && session.id == id && !session.is_over(now_ms)
+        }))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::Error;
 
 /// One item to write; `None` removes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemWrite {
     pub collection: &'static str,
     pub key: Vec<u8>,
@@ -39,6 +39,15 @@ pub trait Vault: Send + Sync {
 
     /// Writes all items and the audit leaf, or nothing; on disk when it returns.
     fn write(&self, writes: Vec<ItemWrite>, event: Event) -> Result<(), Error>;
+
+    /// As [`Vault::write`], if every item in `expected` is as it says there (`None`: is not there).
+    /// False, and nothing written, when one is not: also when another process was first.
+    fn write_if(
+        &self,
+        expected: Vec<ItemWrite>,
+        writes: Vec<ItemWrite>,
+        event: Event,
+    ) -> Result<bool, Error>;
 }
 
 type Items = BTreeMap<(&'static str, Vec<u8>), Vec<u8>>;
@@ -79,7 +88,22 @@ impl Vault for MemoryVault {
     }
 
     fn write(&self, writes: Vec<ItemWrite>, event: Event) -> Result<(), Error> {
+        self.write_if(Vec::new(), writes, event).map(|_| ())
+    }
+
+    fn write_if(
+        &self,
+        expected: Vec<ItemWrite>,
+        writes: Vec<ItemWrite>,
+        event: Event,
+    ) -> Result<bool, Error> {
         let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_there = |one: &ItemWrite| {
+            items.get(&(one.collection, one.key.clone())).map(Vec::as_slice) == one.value.as_deref()
+        };
+        if !expected.iter().all(is_there) {
+            return Ok(false);
+        }
         for write in writes {
             let key = (write.collection, write.key);
             match write.value {
@@ -88,7 +112,7 @@ impl Vault for MemoryVault {
             };
         }
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -114,18 +138,37 @@ impl Vault for record::Record {
     }
 
     fn write(&self, writes: Vec<ItemWrite>, event: Event) -> Result<(), Error> {
-        let mut ctx = record::Ctx::system(format!("auth-{}", event.action), event.at_ms);
-        ctx.address = event.address;
-        let what = format!("{} {}", event.action, event.subject);
-        let items = record::Record::items(self);
         if writes.is_empty() {
+            let (ctx, what) = named(&event);
             let status = if event.ok { 200 } else { 401 };
+            let items = record::Record::items(self);
             return items.audit(&ctx, 'E', &what, status).map_err(Error::storage);
         }
+        self.write_if(Vec::new(), writes, event).map(|_| ())
+    }
+
+    fn write_if(
+        &self,
+        expected: Vec<ItemWrite>,
+        writes: Vec<ItemWrite>,
+        event: Event,
+    ) -> Result<bool, Error> {
+        let (ctx, what) = named(&event);
+        let expected = expected
+            .into_iter()
+            .map(|e| record::Expected { collection: e.collection, key: e.key, value: e.value })
+            .collect();
         let changes = writes
             .into_iter()
             .map(|w| record::Change { collection: w.collection, key: w.key, value: w.value })
             .collect();
-        items.commit(&ctx, &what, Vec::new(), changes).map(|_| ()).map_err(Error::storage)
+        record::Record::items(self).commit(&ctx, &what, expected, changes).map_err(Error::storage)
     }
+}
+
+/// Context and text of an event in the audit log.
+fn named(event: &Event) -> (record::Ctx, String) {
+    let mut ctx = record::Ctx::system(format!("auth-{}", event.action), event.at_ms);
+    ctx.address = event.address.clone();
+    (ctx, format!("{} {}", event.action, event.subject))
 }

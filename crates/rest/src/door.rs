@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use auth::Auth;
+use auth::{Auth, Kind, Possession, Scheme};
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, RETRY_AFTER,
+    IF_NONE_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use fhir::issue::IssueType;
@@ -23,7 +23,7 @@ use crate::capability::Capability;
 use crate::metrics::Metrics;
 use crate::negotiate::{BodyKind, Coding, Format, Wanted, body_kind, wanted_coding, wanted_format};
 use crate::routes::{Access, Found, Interaction, ROUTES, What, find, methods};
-use crate::{HttpRequest, HttpResponse, oauth};
+use crate::{HttpRequest, HttpResponse};
 
 /// Bytes of path and query; longer searches go to `_search` by POST.
 pub const URL_BYTES_MAX: usize = 8 * 1024;
@@ -42,6 +42,7 @@ const REQUEST_ID_CHARS_MAX: usize = 64;
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The door of one practice. Share it behind an `Arc`.
 pub struct Door {
@@ -99,7 +100,7 @@ impl Door {
     /// True for paths that this door answers.
     pub fn owns(path: &str) -> bool {
         let first = path.split('/').nth(1).unwrap_or_default();
-        matches!(first, "fhir" | "oauth2" | "healthz" | "readyz" | "metrics")
+        matches!(first, "fhir" | "healthz" | "readyz" | "metrics")
     }
 
     /// Answers one request.
@@ -139,8 +140,8 @@ impl Door {
         }
         // Without a token the answer does not tell which paths exist.
         let ctx = match route.map_or(Access::Token, |route| route.access) {
-            Access::Open | Access::Client => None,
-            Access::Token => match self.here(|| self.ctx(request.headers(), &caller, request_id)) {
+            Access::Open => None,
+            Access::Token => match self.here(|| self.ctx(&request, &caller, request_id)) {
                 Ok(ctx) => Some(ctx),
                 Err(Refusal::Metrics) if route.is_some_and(|r| r.what == What::Metrics) => None,
                 Err(refusal) => return refusal.answer(wanted),
@@ -182,10 +183,6 @@ impl Door {
                 let tags = text_of(request.headers(), &IF_NONE_MATCH);
                 self.capability.answer(request.uri().query(), tags.as_deref(), wanted, &custom)
             }
-            (What::SmartConfiguration, _) => oauth::smart_configuration(&self, wanted.coding),
-            (What::Token, _) => oauth::token(self, request, caller).await,
-            (What::Introspect, _) => oauth::introspect(self, request, caller).await,
-            (What::Revoke, _) => oauth::revoke(self, request, caller).await,
             (What::Health, _) => text(StatusCode::OK, "ok\n".to_owned()),
             (What::Ready, _) if self.record.healthy() => text(StatusCode::OK, "ready\n".to_owned()),
             (What::Ready, _) => {
@@ -313,24 +310,40 @@ impl Door {
         }
     }
 
-    fn ctx(&self, headers: &HeaderMap, caller: &Caller, request_id: &str) -> Result<Ctx, Refusal> {
+    fn ctx(
+        &self,
+        request: &HttpRequest,
+        caller: &Caller,
+        request_id: &str,
+    ) -> Result<Ctx, Refusal> {
+        let headers = request.headers();
         let Some(value) = headers.get(AUTHORIZATION) else { return Err(Refusal::Nobody) };
-        let token = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim());
-        let Some(token) = token else { return Err(Refusal::Nobody) };
-        if self.metrics_token.as_deref().is_some_and(|own| oauth::same(own, token)) {
+        let shown = value.to_str().ok().and_then(|text| text.split_once(' '));
+        let Some((scheme, token)) = shown else { return Err(Refusal::Nobody) };
+        let (token, scheme) = match scheme {
+            name if name.eq_ignore_ascii_case("bearer") => (token.trim(), Scheme::Bearer),
+            name if name.eq_ignore_ascii_case("dpop") => (token.trim(), Scheme::DPoP),
+            _ => return Err(Refusal::Nobody),
+        };
+        if self.metrics_token.as_deref().is_some_and(|own| same(own, token)) {
             return Err(Refusal::Metrics);
         }
-        match self.auth.token(token) {
+        // A proof names the address as the program sees it.
+        let root = self.base_url.strip_suffix("/fhir").unwrap_or(&self.base_url);
+        let proof = match scheme {
+            Scheme::Bearer => None,
+            Scheme::DPoP => headers.get(DPOP).and_then(|value| value.to_str().ok()),
+        };
+        let url = proof.map(|_| format!("{root}{}", request.uri().path())).unwrap_or_default();
+        let method = request.method().as_str();
+        let possession = proof.map(|proof| Possession { proof, method, url: &url });
+        match self.auth.admit(scheme, token, possession) {
             Ok(Some(found)) => {
                 let at_ms = self.record.now_ms();
                 Ok(found.ctx(request_id.to_owned(), at_ms, caller.address.clone()))
             }
             Ok(None) => Err(Refusal::Invalid),
+            Err(error) if error.kind == Kind::Proof => Err(Refusal::Proof(error.public)),
             Err(error) => Err(Refusal::Failed(error)),
         }
     }
@@ -362,6 +375,8 @@ enum Refusal {
     Invalid,
     /// The token of `/metrics`, which is good for nothing else.
     Metrics,
+    /// The token is bound to a key, and this is no proof of it.
+    Proof(String),
     Failed(auth::Error),
 }
 
@@ -378,6 +393,12 @@ impl Refusal {
                 Some("invalid_token"),
                 wanted,
             ),
+            Refusal::Proof(text) => {
+                let mut out = answer::unauthorized(&text, Some("invalid_token"), wanted);
+                let value = "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 ES384 RS256 RS384\"";
+                answer::insert(out.headers_mut(), WWW_AUTHENTICATE, value);
+                out
+            }
             Refusal::Failed(error) => {
                 tracing::error!(source = ?error.source, "tokens cannot be read");
                 busy(wanted)
@@ -531,4 +552,10 @@ pub(crate) fn text(status: StatusCode, text: String) -> HttpResponse {
 /// Runs `work`; `None` when it panicked.
 fn run_caught(work: impl FnOnce() -> HttpResponse) -> Option<HttpResponse> {
     std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// True when equal, in a time that does not tell where they differ.
+fn same(a: &str, b: &str) -> bool {
+    let differ = a.bytes().zip(b.bytes()).fold(0, |d, (x, y)| d | (x ^ y));
+    a.len() == b.len() && std::hint::black_box(differ) == 0
 }

@@ -4,7 +4,7 @@
 //! promises. A request becomes a [`record::Request`], the record decides, and the answer is
 //! rendered as JSON or XML. No rule about data or access is here.
 //!
-//! Source: FHIR R4 http.html; SMART App Launch 2.2 (discovery); RFC 6749, 6750, 7009, 7662.
+//! Source: FHIR R4 http.html; RFC 6750; RFC 9449 §7.
 
 mod answer;
 mod body;
@@ -12,7 +12,6 @@ mod capability;
 mod door;
 mod metrics;
 mod negotiate;
-mod oauth;
 mod routes;
 mod server;
 

@@ -74,10 +74,6 @@ impl Interaction {
 pub enum What {
     Fhir(Interaction),
     Metadata,
-    SmartConfiguration,
-    Token,
-    Introspect,
-    Revoke,
     Health,
     Ready,
     Metrics,
@@ -90,8 +86,6 @@ pub enum Access {
     Open,
     /// Holders of a bearer token.
     Token,
-    /// Clients that prove who they are in the request itself.
-    Client,
 }
 
 /// One route. Segments in braces stand for one path segment of any text.
@@ -116,11 +110,7 @@ pub const ROUTES: &[Route] = &[
     other("GET", "/healthz", What::Health, Access::Open),
     other("GET", "/readyz", What::Ready, Access::Open),
     other("GET", "/metrics", What::Metrics, Access::Token),
-    other("POST", "/oauth2/token", What::Token, Access::Client),
-    other("POST", "/oauth2/introspect", What::Introspect, Access::Client),
-    other("POST", "/oauth2/revoke", What::Revoke, Access::Client),
     other("GET", "/fhir/metadata", What::Metadata, Access::Open),
-    other("GET", "/fhir/.well-known/smart-configuration", What::SmartConfiguration, Access::Open),
     fhir("POST", "/fhir", Interaction::Transaction),
     fhir("GET", "/fhir", Interaction::SearchSystem),
     fhir("GET", "/fhir/_history", Interaction::HistorySystem),

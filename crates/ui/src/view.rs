@@ -540,3 +540,87 @@ pub struct PlanStep {
     pub candidates: String,
     pub micros: String,
 }
+
+/// One tick of a question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskLine {
+    /// The scopes that it stands for, parted by spaces.
+    pub scopes: String,
+    pub title: String,
+    pub more: String,
+    /// Something can be added, changed or deleted.
+    pub changes: bool,
+}
+
+/// An app's question to a person.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    pub app: String,
+    pub practice: String,
+    pub person: String,
+    pub role: String,
+    /// Where the person is sent afterwards: the app's host.
+    pub place: String,
+    pub patient: Option<PatientRow>,
+    /// Where another patient can be chosen.
+    pub other_patient: Option<String>,
+    pub lines: Vec<AskLine>,
+    pub until: String,
+    pub trouble: Option<String>,
+    /// The question as it came, and what ties the form to it.
+    pub question: String,
+    pub form: String,
+}
+
+/// The choice of a patient, before an app's question.
+#[derive(Clone, Debug, Default)]
+pub struct PickPatient {
+    pub app: String,
+    pub practice: String,
+    pub typed: String,
+    /// The question's parameters.
+    pub pairs: Vec<(String, String)>,
+    /// Where each choice leads.
+    pub rows: Vec<(String, PatientRow)>,
+    /// Where saying no leads.
+    pub back: String,
+}
+
+/// An app that acts for a person.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    pub id: String,
+    pub app: String,
+    pub person: String,
+    pub role: String,
+    /// Whom it is about.
+    pub patient: Option<String>,
+    pub lines: Vec<String>,
+    pub since: When,
+    pub used: When,
+    pub until: When,
+}
+
+/// A registered app, for administrators.
+#[derive(Clone, Debug, Default)]
+pub struct AppRow {
+    pub id: String,
+    pub name: String,
+    pub pending: bool,
+    pub disabled: bool,
+    pub lines: Vec<String>,
+    /// How it proves who it is, in words.
+    pub proof: String,
+    pub redirects: Vec<String>,
+    pub launch: Option<String>,
+    pub since: When,
+}
+
+/// An app that can be opened from a chart.
+#[derive(Clone, Debug, Default)]
+pub struct LaunchApp {
+    pub id: String,
+    pub name: String,
+    /// Host at which it opens.
+    pub place: String,
+}

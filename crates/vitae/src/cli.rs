@@ -189,8 +189,17 @@ pub struct Generate {
 pub enum ClientCommand {
     /// Register a program; prints its id and secret as JSON, this once.
     #[command(after_help = "Example:\n  vitae client add --data practice --name lab \
-        --scope 'system/*.cruds'")]
+        --scope 'system/*.cruds'\n  vitae client add --data practice --name growth --public \
+        --scope 'launch launch/patient openid fhirUser patient/*.rs' \
+        --redirect-uri https://growth.example.org/back \
+        --launch-uri https://growth.example.org/launch")]
     Add(ClientAdd),
+    /// Show all programs as JSON lines, those that wait for approval too.
+    #[command(after_help = "Example:\n  vitae client list --data practice")]
+    List(ClientList),
+    /// Agree to a program that registered itself.
+    #[command(after_help = "Example:\n  vitae client approve --data practice 0f3c…")]
+    Approve(ClientApprove),
 }
 
 #[derive(Debug, Args)]
@@ -200,9 +209,41 @@ pub struct ClientAdd {
     /// Name for people.
     #[arg(long, value_name = "N")]
     pub name: String,
-    /// SMART scopes that it may be granted at most, parted by spaces.
+    /// SMART scopes that it may be granted at most, parted by spaces: system/ for the program by
+    /// itself; patient/ and user/, launch, launch/patient, openid, fhirUser, offline_access for
+    /// one that acts for people.
     #[arg(long)]
     pub scope: String,
+    /// Address that a person may be sent back to; may be given several times.
+    #[arg(long, value_name = "URI")]
+    pub redirect_uri: Vec<String>,
+    /// Address at which it is opened from a chart.
+    #[arg(long, value_name = "URI")]
+    pub launch_uri: Option<String>,
+    /// It cannot keep a secret: it runs in a browser or on a phone.
+    #[arg(long, conflicts_with_all = ["jwks_file", "jwks_uri"])]
+    pub public: bool,
+    /// File with its public keys (JWKS); it signs instead of having a secret.
+    #[arg(long, value_name = "F")]
+    pub jwks_file: Option<PathBuf>,
+    /// Address of its public keys.
+    #[arg(long, value_name = "URL", conflicts_with = "jwks_file")]
+    pub jwks_uri: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ClientList {
+    #[command(flatten)]
+    pub data: Data,
+}
+
+#[derive(Debug, Args)]
+pub struct ClientApprove {
+    #[command(flatten)]
+    pub data: Data,
+    /// The program's id.
+    #[arg(value_name = "ID")]
+    pub id: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -261,6 +302,10 @@ pub struct UserAdd {
     /// For the role patient: id of the Patient resource.
     #[arg(long, value_name = "ID")]
     pub patient: Option<String>,
+    /// For staff: id of the Practitioner that is this person; apps that ask who signed in are
+    /// told.
+    #[arg(long, value_name = "ID", conflicts_with = "patient")]
+    pub practitioner: Option<String>,
     /// File whose first line is the password.
     #[arg(long, value_name = "F")]
     pub password_file: PathBuf,

@@ -74,6 +74,9 @@ settings! {
          machine's unless set.";
     metrics_token: Option<String> = None,
         "Bearer token that reads `/metrics` and nothing else.";
+    loopback_keys: bool = false,
+        "Fetch the public keys of programs (`jwks_uri`) also from this computer, without TLS; for \
+         trying things out.";
     log: String = "info".to_owned(),
         "What to log on stderr: `error`, `warn`, `info`, `debug`, or a filter such as \
          `info,rest=debug`.";

@@ -27,10 +27,11 @@ pub enum Section {
     Documents,
     Immunizations,
     Coverage,
+    Apps,
 }
 
 impl Section {
-    pub const ALL: [Section; 10] = [
+    pub const ALL: [Section; 11] = [
         Section::Overview,
         Section::Timeline,
         Section::Results,
@@ -41,6 +42,7 @@ impl Section {
         Section::Documents,
         Section::Immunizations,
         Section::Coverage,
+        Section::Apps,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -55,6 +57,7 @@ impl Section {
             Section::Documents => "Documents",
             Section::Immunizations => "Immunizations",
             Section::Coverage => "Coverage",
+            Section::Apps => "Apps",
         }
     }
 
@@ -71,6 +74,7 @@ impl Section {
             Section::Documents => "documents",
             Section::Immunizations => "immunizations",
             Section::Coverage => "coverage",
+            Section::Apps => "apps",
         }
     }
 

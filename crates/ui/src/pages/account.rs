@@ -47,12 +47,20 @@ pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
                             button.button name="density" value="compact" { "Compact" }
                         }
                     }
+                    section aria-labelledby="apps-title" {
+                        div.page-head { h2 id="apps-title" { "Apps that act for you" } }
+                        p { a href="/apps" data-test="apps-link" { "Connected apps" } " — what you let them do, and how to end it." }
+                    }
                     @if reader.is_administrator {
                         section aria-labelledby="administration-title" {
                             div.page-head { h2 id="administration-title" { "For administrators" } }
                             p {
                                 a href=(EXPLAIN.1) data-test="explain-link" { (EXPLAIN.0) }
                                 " — the order of its conditions, their counts and times."
+                            }
+                            p {
+                                a href="/admin/apps" data-test="admin-apps-link" { "Apps" }
+                                " — which may ask, which wait for you, and who uses them."
                             }
                         }
                     }

@@ -1,6 +1,8 @@
 //! Pages outside the chart.
 
 pub mod account;
+pub mod apps;
+pub mod consent;
 pub mod error;
 pub mod explain;
 pub mod login;

@@ -29,8 +29,23 @@ pub(crate) struct Desk {
     pub ctx: Ctx,
 }
 
-/// Runs `work` for a signed-in person, off the async threads; others are sent to sign in.
+/// Runs `work` for a signed-in member of staff, off the async threads; others are sent to sign in.
 pub(crate) async fn desk<F>(app: App, head: Head, work: F) -> Response
+where
+    F: FnOnce(&Desk) -> Result<Response, Failure> + Send + 'static,
+{
+    desk_of(app, head, false, work).await
+}
+
+/// As [`desk`], also for patients.
+pub(crate) async fn desk_of_all<F>(app: App, head: Head, work: F) -> Response
+where
+    F: FnOnce(&Desk) -> Result<Response, Failure> + Send + 'static,
+{
+    desk_of(app, head, true, work).await
+}
+
+async fn desk_of<F>(app: App, head: Head, all: bool, work: F) -> Response
 where
     F: FnOnce(&Desk) -> Result<Response, Failure> + Send + 'static,
 {
@@ -40,7 +55,7 @@ where
     let copy = (app.clone(), head.clone());
     let joined = copy.0.config.reading.spawn_blocking(move || {
         let _permit = permit;
-        run(app, head, work)
+        run(app, head, all, work)
     });
     match joined.await {
         Ok(response) => response,
@@ -49,7 +64,7 @@ where
     }
 }
 
-fn run<F>(app: App, head: Head, work: F) -> Response
+fn run<F>(app: App, head: Head, all: bool, work: F) -> Response
 where
     F: FnOnce(&Desk) -> Result<Response, Failure>,
 {
@@ -61,7 +76,7 @@ where
     let request_id = app.config.record.new_id();
     let at_ms = app.config.record.now_ms();
     let ctx = session.ctx(request_id.clone(), at_ms, head.address.clone());
-    if session.role == Role::Patient {
+    if session.role == Role::Patient && !all {
         return answer::failure_as(Failure::Refused, &request_id, &head);
     }
     let desk = Desk { app, head, session, ctx };

@@ -12,6 +12,9 @@ use crate::layout::Theme;
 const FRAGMENT: HeaderName = HeaderName::from_static("x-fragment");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Bytes of a path and query to go to after signing in: the question of an app is long.
+const TARGET_BYTES_MAX: usize = 8 * 1024;
+
 /// The head of a request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Head {
@@ -115,7 +118,7 @@ pub(crate) fn local(target: &str) -> &str {
         && !target.starts_with("//")
         && !target.contains('\\')
         && target.bytes().all(|b| (0x21..0x7f).contains(&b))
-        && target.len() <= 2_000;
+        && target.len() <= TARGET_BYTES_MAX;
     if safe && !target.starts_with("/login") { target } else { "/" }
 }
 

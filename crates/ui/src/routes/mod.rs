@@ -5,6 +5,8 @@
 
 mod admin;
 mod answer;
+mod apps;
+mod authorize;
 mod chart;
 mod desk;
 mod head;
@@ -14,7 +16,7 @@ mod staff;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use auth::Auth;
+use auth::{Auth, Site};
 use axum::{
     Router,
     extract::{Path, Request, State},
@@ -37,6 +39,8 @@ pub struct Config {
     pub auth: Arc<Auth>,
     /// Name of the practice: on the login page, and of the Organization that is the practice.
     pub practice: String,
+    /// Where the practice is reached.
+    pub site: Site,
     /// The practice's time zone.
     pub zone: TimeZone,
     /// Has as many threads for blocking work as pages may be made at a time.
@@ -104,6 +108,11 @@ pub fn router(config: Config) -> Router {
         .route("/account/theme", post(staff::theme))
         .route("/account/look", post(staff::look))
         .route("/admin/explain", get(admin::explain))
+        .route("/admin/apps", get(apps::all).post(apps::act))
+        .route("/admin/apps/end", post(apps::end_any))
+        .route("/apps", get(apps::own))
+        .route("/apps/end", post(apps::end_own))
+        .route("/oauth2/authorize", get(authorize::ask).post(authorize::agree))
         .route("/patients", get(staff::patients))
         .route("/palette", get(staff::palette))
         .route("/patients/{id}", get(chart::overview))
@@ -119,6 +128,7 @@ pub fn router(config: Config) -> Router {
         .route("/patients/{id}/documents/{document}/content/{content}", get(chart::content))
         .route("/patients/{id}/immunizations", get(chart::immunizations))
         .route("/patients/{id}/coverage", get(chart::coverage))
+        .route("/patients/{id}/apps", get(apps::of_chart).post(apps::open))
         .route("/patients/{id}/fhir/{kind}/{resource}", get(chart::raw))
         .fallback(not_found)
         .with_state(app)
@@ -148,7 +158,7 @@ async fn asset(Path((folder, name)): Path<(String, String)>) -> Response {
 }
 
 /// No script, style, image or form of another origin; no framing; nothing kept by caches.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       frame-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 

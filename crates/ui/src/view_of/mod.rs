@@ -14,6 +14,7 @@ pub mod measure;
 pub mod observation;
 pub mod papers;
 pub mod patient;
+pub mod scope;
 pub mod text;
 
 use std::collections::HashMap;

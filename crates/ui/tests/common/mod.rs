@@ -84,6 +84,7 @@ fn router(record: &Record, auth: &Arc<Auth>) -> Router {
         record: record.clone(),
         auth: Arc::clone(auth),
         practice: "Alder Falls".to_owned(),
+        site: auth::Site::new("http://localhost"),
         zone: jiff::tz::TimeZone::UTC,
         reading: tokio::runtime::Handle::current(),
         tls: false,

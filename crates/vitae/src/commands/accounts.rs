@@ -1,14 +1,15 @@
-//! `init`, `client add`, `user add`.
+//! `init`, `client`, `user add`.
 
+use std::io::Read;
 use std::path::Path;
 
-use auth::{NewAccount, NewClient};
+use auth::{KeySet, NewAccount, NewClient, NewProof};
 use fhir::json::Value;
 use record::Role;
 
 use super::{Done, place};
-use crate::cli::{ClientAdd, Init, UserAdd};
-use crate::failure::{Failure, Result};
+use crate::cli::{ClientAdd, ClientApprove, Init, UserAdd};
+use crate::failure::{Context, Failure, Result};
 use crate::practice::{Open, Practice, keys_folder, read_password};
 
 pub fn init(args: &Init) -> Result<Done> {
@@ -34,14 +35,59 @@ pub fn init(args: &Init) -> Result<Done> {
     )))
 }
 
-pub fn client_add(args: &ClientAdd, open: &Open) -> Result<Done> {
-    let new = NewClient { name: &args.name, scope: &args.scope };
+pub fn client_add(args: &ClientAdd, open: &Open, cwd: &Path) -> Result<Done> {
+    let proof = match (&args.jwks_file, &args.jwks_uri) {
+        (Some(file), _) => {
+            let path = place(cwd, file);
+            let what = || format!("{} cannot be read", path.display());
+            let mut bytes = Vec::new();
+            let file = std::fs::File::open(&path).context(what)?;
+            file.take(auth::JWKS_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).context(what)?;
+            let keys = KeySet::parse(&bytes);
+            NewProof::Keys(keys.map_err(|e| Failure::new(format!("{}: {e}", path.display())))?)
+        }
+        (None, Some(uri)) => NewProof::KeysAt(uri.clone()),
+        (None, None) if args.public => NewProof::Public,
+        (None, None) => NewProof::Secret,
+    };
+    let new = NewClient {
+        name: &args.name,
+        scope: &args.scope,
+        proof,
+        redirect_uris: args.redirect_uri.clone(),
+        launch_uri: args.launch_uri.clone(),
+        pending: false,
+    };
     let (client, secret) = open.auth.add_client(new)?;
-    let value = Value::object([
-        ("client_id", Value::from(client.id)),
-        ("client_secret", Value::from(secret.expose())),
-    ]);
+    let mut value = Value::object([("client_id", Value::from(client.id))]);
+    if let Some(secret) = secret {
+        value.set("client_secret", Value::from(secret.expose()));
+    }
     Ok(Done::said(value.to_json()))
+}
+
+pub fn client_list(open: &Open) -> Result<Done> {
+    let mut out = String::new();
+    for client in open.auth.clients()? {
+        let uris = client.redirect_uris.iter().map(|uri| Value::from(uri.as_str()));
+        let value = Value::object([
+            ("client_id", Value::from(client.id.as_str())),
+            ("name", Value::from(client.name.as_str())),
+            ("pending", Value::from(client.pending)),
+            ("disabled", Value::from(client.disabled)),
+            ("proof", Value::from(client.proof.method())),
+            ("scope", Value::from(client.scopes.to_string())),
+            ("redirect_uris", Value::array(uris)),
+        ]);
+        value.write(&mut out);
+        out.push('\n');
+    }
+    Ok(Done::said(out))
+}
+
+pub fn client_approve(args: &ClientApprove, open: &Open) -> Result<Done> {
+    open.auth.approve_client(&args.id)?;
+    Ok(Done::said(format!("{} may ask now", args.id)))
 }
 
 pub fn user_add(args: &UserAdd, open: &Open, cwd: &Path) -> Result<Done> {
@@ -53,5 +99,8 @@ pub fn user_add(args: &UserAdd, open: &Open, cwd: &Path) -> Result<Done> {
         password: &password,
     };
     let account = open.auth.add_account(new)?;
+    if let Some(id) = &args.practitioner {
+        open.auth.set_practitioner(&account.name, id)?;
+    }
     Ok(Done::said(format!("{} may log in as {}", account.name, account.role.as_str())))
 }

@@ -67,6 +67,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
 fn data_of(command: &Command) -> Option<&Data> {
     Some(match command {
         Command::Client { command: ClientCommand::Add(args) } => &args.data,
+        Command::Client { command: ClientCommand::List(args) } => &args.data,
+        Command::Client { command: ClientCommand::Approve(args) } => &args.data,
         Command::User { command: UserCommand::Add(args) } => &args.data,
         Command::Policy { command: PolicyCommand::Show(args) } => &args.data,
         Command::Policy { command: PolicyCommand::Set(args) } => &args.data,
@@ -104,7 +106,13 @@ fn on_data(command: &Command) -> Result<Done> {
 /// Runs a command on an open practice. Relative paths stand for places in `cwd`.
 fn on_open(command: &Command, practice: &Practice, open: &Open, cwd: &Path) -> Result<Done> {
     match command {
-        Command::Client { command: ClientCommand::Add(args) } => accounts::client_add(args, open),
+        Command::Client { command: ClientCommand::Add(args) } => {
+            accounts::client_add(args, open, cwd)
+        }
+        Command::Client { command: ClientCommand::List(_) } => accounts::client_list(open),
+        Command::Client { command: ClientCommand::Approve(args) } => {
+            accounts::client_approve(args, open)
+        }
         Command::User { command: UserCommand::Add(args) } => accounts::user_add(args, open, cwd),
         Command::Policy { command: PolicyCommand::Show(_) } => policy::show(open),
         Command::Policy { command: PolicyCommand::Set(args) } => policy::set(args, open, cwd),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::Auth;
+use auth::{Auth, Site};
 use jiff::tz::TimeZone;
 use rest::{Door, Drained, Tls};
 use tokio::net::TcpListener;
@@ -101,9 +101,13 @@ async fn host(
         config.metrics_token.clone(),
         reading.clone(),
     ));
+    let site = Site::new(root);
+    open.auth.set_key_source(Arc::new(oauth::Gateway::new(config.loopback_keys)));
+    let oauth = Arc::new(oauth::Door::new(Arc::clone(&open.auth), site.clone()));
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
     let forgetter = open.record.waits().then(|| tokio::spawn(forget(open.clone())));
-    let handler = super::site::handler(door, &open, &practice, data, root, zone, reading.clone());
+    let doors = super::site::Doors { rest: door, oauth };
+    let handler = super::site::handler(doors, &open, &practice, data, site, zone, reading.clone());
     let control = super::control::listen(data, practice, open.clone())
         .inspect_err(|error| tracing::warn!(%error, "commands cannot reach this process"))
         .ok();
@@ -179,14 +183,12 @@ async fn forget(Open { record, auth }: Open) {
     }
 }
 
-/// Removes sessions and tokens that are over, now and then.
+/// Removes sessions, tokens and connections that are over, now and then.
 async fn sweep(auth: Arc<Auth>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         let auth = Arc::clone(&auth);
-        let swept = tokio::task::spawn_blocking(move || {
-            auth.sweep_sessions().and_then(|_| auth.sweep_tokens())
-        });
+        let swept = tokio::task::spawn_blocking(move || auth.sweep());
         if let Ok(Err(error)) = swept.await {
             tracing::warn!(%error, "what is over was not removed");
         }

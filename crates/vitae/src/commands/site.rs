@@ -4,21 +4,35 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use auth::Site;
 use axum::body::Body;
-use axum::http::{Request, Response};
-use rest::{Caller, Door};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    CACHE_CONTROL, ORIGIN,
+};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use rest::Caller;
 
 use crate::practice::{Open, Practice};
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-/// Hands `/fhir`, `/oauth2` and the like to the REST door, the rest to the pages.
+/// The doors for programs.
+#[derive(Clone)]
+pub struct Doors {
+    pub rest: Arc<rest::Door>,
+    pub oauth: Arc<oauth::Door>,
+}
+
+/// Hands `/fhir` and the like to the REST door, `/oauth2` to the authorization server, the rest to
+/// the pages.
 pub fn handler(
-    door: Arc<Door>,
+    doors: Doors,
     open: &Open,
     practice: &Practice,
     data: &std::path::Path,
-    root: &str,
+    site: Site,
     zone: jiff::tz::TimeZone,
     reading: tokio::runtime::Handle,
 ) -> impl Fn(Request<Body>, SocketAddr) -> Answer + Clone + Send + Sync + 'static {
@@ -28,15 +42,72 @@ pub fn handler(
         practice: practice.name.clone(),
         zone,
         reading,
-        tls: root.starts_with("https://"),
+        tls: site.issuer().starts_with("https://"),
+        site,
         demo: data.join(super::demo::LOGINS).exists(),
     });
     move |request, peer| {
-        if !Door::owns(request.uri().path()) {
+        let path = request.uri().path();
+        let is_oauth = oauth::Door::owns(path);
+        if !is_oauth && !rest::Door::owns(path) {
             let pages = pages.clone();
             return Box::pin(async move { pages.handle(request, peer).await });
         }
-        let caller = Caller { address: Some(peer.ip().to_string()) };
-        Box::pin(Arc::clone(&door).handle(request, caller))
+        let doors = doors.clone();
+        Box::pin(async move {
+            if is_preflight(&request) {
+                return preflight();
+            }
+            let address = Some(peer.ip().to_string());
+            let asks_from_elsewhere = request.headers().contains_key(ORIGIN);
+            let mut answer = match is_oauth {
+                true => doors.oauth.handle(request, address).await,
+                false => doors.rest.handle(request, Caller { address }).await,
+            };
+            if asks_from_elsewhere {
+                share(&mut answer);
+            }
+            answer
+        })
     }
+}
+
+/// A browser asks whether a page of another origin may send a request.
+///
+/// It may, to the doors for programs: what they answer depends on a token that the page must have,
+/// never on a cookie. Source: SMART App Launch 2.2 conformance.html (CORS); Fetch §3.3.
+fn is_preflight(request: &Request<Body>) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(ORIGIN)
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The same for every path, so that it does not tell which exist.
+fn preflight() -> Response<Body> {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    share(&mut answer);
+    let headers = answer.headers_mut();
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE"),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "Authorization, Content-Type, Accept, DPoP, If-Match, If-None-Match, \
+             If-Modified-Since, If-None-Exist, Prefer, X-Request-Id, Cache-Control",
+        ),
+        (ACCESS_CONTROL_MAX_AGE, "600"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+fn share(answer: &mut Response<Body>) {
+    let headers = answer.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("ETag, Last-Modified, Location, X-Request-Id, WWW-Authenticate"),
+    );
 }

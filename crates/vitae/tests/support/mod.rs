@@ -160,6 +160,12 @@ impl Practice {
         self.started(self.command(&args))
     }
 
+    /// Serves at this very address.
+    pub fn serve_at(&self, address: &str) -> Server {
+        let data = self.data();
+        self.started(self.command(&["serve", "--data", &data, "--listen", address]))
+    }
+
     /// Serves from a shell that runs `first` before it becomes the server.
     pub fn serve_after(&self, first: &str) -> Server {
         let data = self.data();

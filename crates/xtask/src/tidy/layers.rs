@@ -16,7 +16,7 @@ pub const LAYERS: [&[&str]; 9] = [
     &["store", "access"],
     &["record"],
     &["auth"],
-    &["rest", "ui"],
+    &["rest", "oauth", "ui"],
     &["vitae"],
 ];
 
