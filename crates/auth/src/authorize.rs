@@ -5,7 +5,7 @@
 //!
 //! Source: SMART App Launch 2.2 app-launch.html; RFC 6749 §4.1; RFC 7636; RFC 9207; RFC 9700.
 
-use record::{BadScope, Extra, Level, Role, Scopes};
+use record::{Extra, Level, Role, Scopes};
 
 use crate::client::Client;
 use crate::grant::{Code, OFFLINE_LIFE_MS, Person};
@@ -298,8 +298,5 @@ pub(crate) fn is_base64url(text: &str, n: std::ops::RangeInclusive<usize>) -> bo
 /// Scopes out of the ticks of a form: each value is one scope as it was printed.
 pub fn ticked<'a>(values: impl Iterator<Item = &'a str>) -> Scopes {
     let text: Vec<&str> = values.collect();
-    match Scopes::read(&text.join(" ")) {
-        Ok(scopes) => scopes,
-        Err(BadScope(_)) => Scopes::default(),
-    }
+    Scopes::read(&text.join(" ")).unwrap_or_default()
 }
