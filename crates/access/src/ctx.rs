@@ -46,7 +46,7 @@ impl Role {
 }
 
 /// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A person with a login. `patient` is the Patient resource of a portal user.
     User { id: String, name: String, role: Role, patient: Option<String> },
@@ -121,7 +121,7 @@ impl Action {
 }
 
 /// The program through which a person acts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct App {
     /// `client_id` of its registration.
     pub id: String,

@@ -3,11 +3,13 @@
 //! Pure: no clock, no disk. What is decided here is carried out by `store` at every place where a
 //! search looks, and by `record` for what is written.
 
+mod consent;
 mod ctx;
 mod may;
 mod policy;
 mod scope;
 
+pub use consent::Consent;
 pub use ctx::{Action, Actor, App, Ctx, Purpose, Role};
 pub use may::May;
 pub use policy::{BadPolicy, DEFAULT, Policy, Relations};

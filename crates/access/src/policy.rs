@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use fhir_tables::ResourceType;
+use fhir_tables::{ResourceType, compartment};
 use search::Rule;
 use search::lookup::NoRecord;
 use search::parse::{Handling, Setting};
 use toml::{Table, Value};
 
+use crate::consent::{self, Consent};
 use crate::ctx::{Action, Actor, Ctx, Role};
 use crate::may::May;
 use crate::scope::{Level, Scope};
@@ -54,6 +56,19 @@ impl std::error::Error for BadPolicy {}
 struct Section {
     may: Vec<Scope>,
     not: Vec<Scope>,
+    consents: Heeded,
+}
+
+/// What patients' consents mean to a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+enum Heeded {
+    /// Nothing, as inside the practice where it says so.
+    #[default]
+    Not,
+    /// What a patient denies is not seen.
+    Denials,
+    /// Only what a patient permits is seen.
+    Permits,
 }
 
 /// Who may do what, by role.
@@ -62,11 +77,13 @@ pub struct Policy {
     sections: BTreeMap<String, Section>,
 }
 
-/// Whose data scopes of level `patient` speak of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// What of the record decides for somebody.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Relations {
     /// Ids of the Patients that somebody is, or acts for.
     pub patients: Vec<String>,
+    /// Of the whole practice, those that are in force.
+    pub consents: Arc<Vec<Consent>>,
 }
 
 impl Policy {
@@ -113,8 +130,40 @@ impl Policy {
             let given = join(&section.may, action, rt, own);
             let taken = join(&section.not, action, rt, own);
             let scopes = ctx.scopes.rows().iter().filter(|scope| !is_of_program(scope));
-            given.and(taken.negated()).and(join(scopes, action, rt, launched))
+            let rule = given.and(taken.negated()).and(join(scopes, action, rt, launched));
+            rule.and(section.consented(ctx, relations, rt))
         })
+    }
+
+    /// Whether what patients consent to decides for who asks.
+    pub fn heeds_consents(&self, actor: &Actor) -> bool {
+        let section = match actor {
+            Actor::System => return false,
+            Actor::User { role, .. } => self.sections.get(role.as_str()),
+            Actor::Client { .. } => self.sections.get(PROGRAM),
+        };
+        section.is_some_and(|section| section.consents != Heeded::Not)
+    }
+}
+
+impl Section {
+    /// What of a type the consents of patients leave to who asks.
+    fn consented(&self, ctx: &Ctx, relations: &Relations, rt: ResourceType) -> Rule {
+        let hidden = || consent::hidden(&relations.consents, ctx, rt).negated();
+        match self.consents {
+            Heeded::Not => Rule::All,
+            Heeded::Denials => hidden(),
+            Heeded::Permits => {
+                let patients = compartment("Patient").map(|def| def.params_of(rt));
+                let is_of_patients = rt == ResourceType::PATIENT
+                    || patients.is_some_and(|params| !params.is_empty());
+                if !is_of_patients {
+                    return Rule::All;
+                }
+                let permitting = consent::permitting(&relations.consents, ctx);
+                Rule::in_compartment(rt, ResourceType::PATIENT, &permitting).and(hidden())
+            }
+        }
     }
 }
 
@@ -127,8 +176,22 @@ fn section(name: &str, value: Value) -> Result<Section, BadPolicy> {
         let list = match key.as_str() {
             "may" => &mut section.may,
             "not" => &mut section.not,
+            "consents" => {
+                section.consents = match value.as_str() {
+                    Some("none") => Heeded::Not,
+                    Some("denials") => Heeded::Denials,
+                    Some("permits") => Heeded::Permits,
+                    _ => {
+                        let text = format!(
+                            "[{name}] consents: write \"none\", \"denials\" or \"permits\""
+                        );
+                        return Err(BadPolicy(text));
+                    }
+                };
+                continue;
+            }
             _ => {
-                let text = format!("[{name}] has '{key}': only may and not are known");
+                let text = format!("[{name}] has '{key}': may, not and consents are known");
                 return Err(BadPolicy(text));
             }
         };

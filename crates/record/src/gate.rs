@@ -4,13 +4,18 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use access::{Action, Actor, Ctx, May, Policy, Relations, Role, Scopes};
+use access::{Action, Actor, App, Consent, Ctx, May, Policy, Relations, Role, Scopes};
+use fhir::json::Doc;
 use fhir_tables::ResourceType;
+use search::Sees;
+use store::Store;
 
 use crate::error::{Error, Kind, Result};
 
 /// Decisions that are kept; with more, all are made anew.
 const KEPT_MAX: usize = 4_096;
+/// Consents that are read at a time.
+const CONSENTS_TOGETHER: usize = 500;
 
 /// A context and what it may do: what everything behind the door works with.
 pub(crate) struct Asking<'a> {
@@ -34,7 +39,19 @@ struct Basis {
     has_app: bool,
     launch_patient: Option<String>,
     scopes: Scopes,
-    relations: Relations,
+    patients: Vec<String>,
+    /// Where consents count: who asks and why, and which of them are in force.
+    consenting: Option<(Actor, Option<App>, &'static str, u64)>,
+}
+
+/// Consents in force, and when that was found out.
+#[derive(Clone, Default)]
+struct Consents {
+    list: Arc<Vec<Consent>>,
+    /// The last version of a Consent that was looked at, and the minute.
+    found_at: Option<(u32, i64)>,
+    /// Changes with the list and with the minute, when periods begin and end.
+    number: u64,
 }
 
 /// Makes decisions, and keeps them: one is needed for every request.
@@ -42,12 +59,18 @@ pub(crate) struct Gate {
     policy: RwLock<Policy>,
     everything: Arc<May>,
     kept: Mutex<HashMap<Basis, Arc<May>>>,
+    consents: Mutex<Consents>,
 }
 
 impl Gate {
     pub fn new(policy: Policy) -> Gate {
         let everything = Arc::new(May::everything());
-        Gate { policy: RwLock::new(policy), everything, kept: Mutex::default() }
+        Gate {
+            policy: RwLock::new(policy),
+            everything,
+            kept: Mutex::default(),
+            consents: Mutex::default(),
+        }
     }
 
     /// The policy that holds.
@@ -62,32 +85,77 @@ impl Gate {
         self.kept().clear();
     }
 
+    /// The consents that are in force, and their number.
+    fn consents(&self, store: &Store, at_ms: i64) -> Result<(Arc<Vec<Consent>>, u64)> {
+        let rt = ResourceType::CONSENT;
+        let now = (store.last_of(rt), at_ms.div_euclid(60_000));
+        let mut own = self.consents.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.found_at == Some(now) {
+            return Ok((Arc::clone(&own.list), own.number));
+        }
+        if own.found_at.is_none_or(|(last, _)| last != now.0) {
+            let mut snapshot = store.snapshot(Sees::everything())?;
+            let mut list = Vec::new();
+            let mut after: Option<String> = None;
+            loop {
+                let page = snapshot.by_id(rt, after.as_deref(), CONSENTS_TOGETHER)?;
+                for version in &page {
+                    let doc = Doc::parse(version.body.as_slice()).map_err(|e| {
+                        Error::new(Kind::Internal, "a stored Consent is damaged").caused_by(e)
+                    })?;
+                    list.extend(Consent::read(doc.root()));
+                }
+                if page.len() < CONSENTS_TOGETHER {
+                    break;
+                }
+                after = page.last().map(|version| version.id.clone());
+            }
+            own.list = Arc::new(list);
+        }
+        own.found_at = Some(now);
+        own.number += 1;
+        Ok((Arc::clone(&own.list), own.number))
+    }
+
     /// What the context may do now.
-    pub fn ask<'a>(&self, ctx: &'a Ctx) -> Asking<'a> {
+    ///
+    /// Errors: the consents that would decide cannot be read.
+    pub fn ask<'a>(&self, ctx: &'a Ctx, store: &Store) -> Result<Asking<'a>> {
         let (role, patients) = match &ctx.actor {
-            Actor::System => return Asking { ctx, may: Arc::clone(&self.everything) },
+            Actor::System => return Ok(Asking { ctx, may: Arc::clone(&self.everything) }),
             Actor::Client { .. } => (None, Vec::new()),
             Actor::User { role, patient, .. } => (Some(*role), patient.iter().cloned().collect()),
         };
+        // Held until the decision is kept: a new policy clears what was decided by the old one.
+        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner);
+        let mut relations = Relations { patients: patients.clone(), ..Relations::default() };
+        let mut consenting = None;
+        if policy.heeds_consents(&ctx.actor) {
+            let (list, number) = self.consents(store, ctx.at_ms)?;
+            if !list.is_empty() {
+                let (actor, app) = (ctx.actor.clone(), ctx.app.clone());
+                consenting = Some((actor, app, ctx.purpose.as_str(), number));
+            }
+            relations.consents = list;
+        }
         let basis = Basis {
             role,
             has_app: ctx.app.is_some(),
             launch_patient: ctx.launch_patient.clone(),
             scopes: ctx.scopes.clone(),
-            relations: Relations { patients },
+            patients,
+            consenting,
         };
         if let Some(may) = self.kept().get(&basis) {
-            return Asking { ctx, may: Arc::clone(may) };
+            return Ok(Asking { ctx, may: Arc::clone(may) });
         }
-        // Held until the decision is kept: a new policy clears what was decided by the old one.
-        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner);
-        let may = Arc::new(policy.may(ctx, &basis.relations));
+        let may = Arc::new(policy.may(ctx, &relations));
         let mut kept = self.kept();
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
         kept.insert(basis, Arc::clone(&may));
-        Asking { ctx, may }
+        Ok(Asking { ctx, may })
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<Basis, Arc<May>>> {

@@ -192,8 +192,8 @@ impl Record {
     /// audited.
     pub fn execute(&self, ctx: &Ctx, request: Request) -> Result<Response> {
         let (action, what) = audit::subject(&request);
-        let asking = self.inner.gate.ask(ctx);
-        match self.perform(&asking, request) {
+        let asking = self.inner.gate.ask(ctx, &self.inner.store);
+        match asking.and_then(|asking| self.perform(&asking, request)) {
             Ok(outcome) => {
                 if !outcome.is_audited {
                     let (status, n) = (outcome.response.status, outcome.n);

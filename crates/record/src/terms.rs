@@ -11,10 +11,10 @@ use access::Action;
 use fhir::issue::IssueType;
 use fhir::json::Doc;
 use fhir_tables::{ResourceType, SearchParam};
+use search::Sees;
 use search::lookup::{Direction, Lookup, NoRecord, Refusal, part_of};
 use search::parse::{Handling, PARTS_MAX, Setting};
 use search::value::{IndexValue, ParamId};
-use search::Sees;
 use store::{Head, Snapshot};
 use terminology::{CodeSet, CodeSystem, Codes, Source};
 

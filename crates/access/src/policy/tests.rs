@@ -20,7 +20,7 @@ fn user(role: Role, scopes: &str) -> Ctx {
 }
 
 fn own() -> Relations {
-    Relations { patients: vec!["p1".to_owned()] }
+    Relations { patients: vec!["p1".to_owned()], ..Relations::default() }
 }
 
 fn may(ctx: &Ctx) -> May {
@@ -112,6 +112,30 @@ fn nobody_changes_audit_events_and_few_read_them() {
 }
 
 #[test]
+fn consents_decide_for_whom_the_policy_says_so() {
+    let text =
+        r#"{"status":"active","patient":{"reference":"Patient/p2"},"provision":{"type":"deny"}}"#;
+    let deny = Consent::read(fhir::json::Doc::parse(text).expect("JSON").root()).expect("active");
+    let text =
+        r#"{"status":"active","patient":{"reference":"Patient/p1"},"provision":{"type":"permit"}}"#;
+    let permit = Consent::read(fhir::json::Doc::parse(text).expect("JSON").root()).expect("active");
+    let relations = Relations { consents: Arc::new(vec![deny, permit]), ..Relations::default() };
+    let mut ctx = user(Role::Nurse, "system/*.cruds");
+    let sees = |ctx: &Ctx, policy: &str, patient: &str| {
+        let policy = Policy::parse(policy).expect("a policy");
+        policy.may(ctx, &relations).sees(Action::Read).admits(&observation(patient, "survey"))
+    };
+    assert!(sees(&ctx, DEFAULT, "p2"), "inside, unless the practice says otherwise");
+    assert!(!sees(&ctx, "[nurse]\nmay = [\"user/*.rs\"]\nconsents = \"denials\"", "p2"));
+    ctx.actor = Actor::Client { id: "c".into(), name: "C".into() };
+    assert!(!sees(&ctx, DEFAULT, "p2"));
+    assert!(sees(&ctx, DEFAULT, "p3"));
+    let strict = "[program]\nmay = [\"user/*.rs\"]\nconsents = \"permits\"";
+    let seen = ["p1", "p2", "p3"].map(|patient| sees(&ctx, strict, patient));
+    assert_eq!(seen, [true, false, false]);
+}
+
+#[test]
 fn a_policy_is_read_or_refused_with_words() {
     let good = "[nurse]\nmay = [\"user/Observation.rs?category=vital-signs\"]\n";
     let policy = Policy::parse(good).expect("a policy");
@@ -130,6 +154,7 @@ fn a_policy_is_read_or_refused_with_words() {
         ("[nurse]\nmay = [3]", "no scope"),
         ("[nurse]\nmay = [\"user/Observation.rs?nonsense=1\"]", "conditions"),
         ("[nurse]\nmay = [\"user/Observation.rs?code:text=pulse\"]", "conditions"),
+        ("[nurse]\nconsents = \"some\"", "consents"),
         ("nurse = 1", "no section"),
         ("[nurse", "the policy"),
     ] {

@@ -8,10 +8,11 @@
 //! What is masked: `_page=…` of links, which is opaque, signed, and names a place in the order of
 //! all versions; each of the two records is asked for its own next page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use access::{Action, App, May, Policy, Relations};
+use access::{Action, App, Consent, May, Policy, Relations};
 use case_kit::Random;
 use case_kit::postgres::{Cluster, cluster};
 use fhir::json::Doc;
@@ -19,7 +20,7 @@ use fhir_tables::ResourceType;
 use record::{Actor, Ctx, Headers, Payload, Purpose, Request, Role, Scopes};
 use search::world::Known;
 
-use crate::common::{BASE_URL, TestRecord};
+use crate::common::{BASE_URL, START_MS, TestRecord};
 
 mod asks;
 mod data;
@@ -122,6 +123,13 @@ fn askers() -> Vec<Asker> {
             "p2",
         ),
         asker("a program for one type", None, program(), "system/Observation.rs"),
+        asker("a program that may what patients do not deny", None, program(), all),
+        asker(
+            "a program that may what patients permit",
+            Some("[program]\nmay = [\"user/*.cruds\"]\nconsents = \"permits\""),
+            program(),
+            all,
+        ),
         asker("a program that reads and never searches", None, program(), "system/Patient.r"),
         asker(
             "a program that writes and never reads",
@@ -149,13 +157,13 @@ impl Asker {
         ctx
     }
 
-    fn may(&self) -> May {
+    fn may(&self, consents: Vec<Consent>) -> May {
         let patients = match &self.actor {
             Actor::User { patient: Some(patient), .. } => vec![patient.clone()],
             _ => Vec::new(),
         };
         let policy = Policy::parse(self.policy.unwrap_or(access::DEFAULT)).expect("a policy");
-        policy.may(&self.ctx(0), &Relations { patients })
+        policy.may(&self.ctx(START_MS), &Relations { patients, consents: Arc::new(consents) })
     }
 }
 
@@ -170,6 +178,18 @@ fn is_hidden(may: &May, text: &str) -> bool {
     !may.knows().admits(&known) && !may.sees(Action::Search).admits(&known)
 }
 
+/// Consents that are in force when all is written.
+fn consents(made: &[Made]) -> Vec<Consent> {
+    let mut last: BTreeMap<&str, &Made> = BTreeMap::new();
+    for one in made.iter().filter(|one| one.rt == ResourceType::CONSENT) {
+        last.insert(&one.id, one);
+    }
+    let in_force = last.values().filter(|one| !one.is_deleted);
+    in_force
+        .filter_map(|one| Consent::read(Doc::parse(one.text.as_str()).expect("JSON").root()))
+        .collect()
+}
+
 /// Two records with the same visible part, and what may be asked about.
 struct Pair {
     records: [TestRecord; 2],
@@ -178,14 +198,15 @@ struct Pair {
 impl Pair {
     /// Writes what was made; in the second record, what is hidden is something else.
     fn new(asker: &Asker, made: &[Made], cluster: Option<&Cluster>) -> (Pair, usize) {
-        let may = asker.may();
+        let may = asker.may(consents(made));
         let records = [(); 2].map(|()| cluster.map_or_else(TestRecord::new, TestRecord::on));
         let referred: BTreeSet<&str> =
             made.iter().flat_map(|one| one.refers_to.iter().map(String::as_str)).collect();
         let mut n_hidden = 0;
         for (idx, one) in made.iter().enumerate() {
             let mut texts = [Some(one.text.clone()), Some(one.text.clone())];
-            if is_hidden(&may, &one.text) {
+            // Consents decide what is hidden: they are the same in both.
+            if one.rt != ResourceType::CONSENT && is_hidden(&may, &one.text) {
                 n_hidden += 1;
                 let is_free = !one.has_versions && !referred.contains(one.name().as_str());
                 let other = one.others.iter().find(|other| is_hidden(&may, other));

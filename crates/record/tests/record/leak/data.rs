@@ -22,7 +22,7 @@ pub const LABELS: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiali
 pub const DATES: [&str; 6] =
     ["2019", "2020-02", "2020-02-03", "2020-02-03T10:00:00Z", "2021-12-31", "2024-05-05"];
 
-pub const TYPES: [&str; 14] = [
+pub const TYPES: [&str; 15] = [
     "Patient",
     "Practitioner",
     "Organization",
@@ -36,6 +36,7 @@ pub const TYPES: [&str; 14] = [
     "DocumentReference",
     "AuditEvent",
     "Coverage",
+    "Consent",
     "ValueSet",
 ];
 
@@ -263,6 +264,23 @@ fn members(ty: &str, random: &mut Random, to: &mut To<'_>) -> Vec<Option<String>
             some(r#""agent":[{"requestor":true}]"#),
             some(r#""source":{"observer":{"display":"x"}}"#),
             to(random, "Patient").map(|who| format!(r#""entity":[{{"what":{who}}}]"#)),
+        ],
+        "Consent" => vec![
+            some(r#""status":"active""#),
+            some(r#""scope":{"coding":[{"code":"patient-privacy"}]}"#),
+            some(r#""category":[{"text":"privacy"}]"#),
+            some(r#""policyRule":{"text":"the practice's"}"#),
+            named("patient", to(random, "Patient")),
+            Some(format!(
+                r#""provision":{}"#,
+                random.of(&[
+                    r#"{"type":"deny"}"#,
+                    r#"{"type":"permit"}"#,
+                    r#"{"type":"permit","provision":[{"type":"deny","securityLabel":[{"code":"R"}]}]}"#,
+                    r#"{"type":"deny","provision":[{"type":"permit","class":[{"system":"http://hl7.org/fhir/resource-types","code":"Observation"}]}]}"#,
+                    r#"{"type":"deny","purpose":[{"code":"HPAYMT"}]}"#,
+                ])
+            )),
         ],
         "Coverage" => vec![
             some(r#""status":"active""#),
