@@ -14,7 +14,7 @@ use record::{Extra, Role, Scopes};
 use sha2::{Digest, Sha256};
 
 use crate::authorize::is_base64url;
-use crate::client::Client;
+use crate::client::{Client, Proof};
 use crate::item::{Item, Making};
 use crate::secret::{Digest256, Secret, digest, equal, hex, to_base64url, unhex};
 use crate::token::{TOKEN_LIFE_MS, Token};
@@ -300,6 +300,16 @@ impl Auth {
         // Somebody else was first with the same code.
         self.end_grant_for(&code.grant_id, "code-replayed")?;
         Err(bad_grant())
+    }
+
+    /// The public program that a refresh token was given to: one need not name itself with it
+    /// (RFC 6749 §6). `None`: no such token, or a program that has to prove who it is.
+    pub fn public_client_of(&self, refresh: &str) -> Result<Option<Client>, Error> {
+        let key = digest(refresh);
+        let Some(grant_id) = self.vault.item(REFRESHES, &key)? else { return Ok(None) };
+        let Some(bytes) = self.vault.item(GRANTS, &grant_id)? else { return Ok(None) };
+        let client = self.client(&Grant::read(&grant_id, &bytes)?.client_id)?;
+        Ok(client.filter(|client| client.is_live() && client.proof == Proof::Public))
     }
 
     /// Gives new tokens for a refresh token and makes it void. `scope` may ask for less.

@@ -45,7 +45,14 @@ fn give(
     address: Option<&str>,
 ) -> Result<Option<Issued>, auth::Error> {
     let (auth, site) = (door.auth(), door.site());
-    let client = auth.authenticate(site, &form.id, form.shown(), address)?;
+    let unnamed = match (grant_type, form.id.as_str(), form.shown(), form.get("refresh_token")) {
+        ("refresh_token", "", Shown::Nothing, Some(secret)) => auth.public_client_of(secret)?,
+        _ => None,
+    };
+    let client = match unnamed {
+        Some(client) => client,
+        None => auth.authenticate(site, &form.id, form.shown(), address)?,
+    };
     let jkt = form.jkt(door)?;
     let jkt = jkt.as_deref();
     let issued = match grant_type {

@@ -582,6 +582,8 @@ pub struct PickPatient {
     pub pairs: Vec<(String, String)>,
     /// Where each choice leads.
     pub rows: Vec<(String, PatientRow)>,
+    /// More fit than there are rows.
+    pub more: bool,
     /// Where saying no leads.
     pub back: String,
 }

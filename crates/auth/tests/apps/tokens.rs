@@ -190,6 +190,22 @@ fn a_refresh_asks_for_less_never_for_more_and_is_of_its_app() {
 }
 
 #[test]
+fn only_a_public_app_need_not_name_itself_with_a_refresh_token() {
+    for (proof, found) in [(NewProof::Public, true), (NewProof::Secret, false)] {
+        let kit = kit_with(SCOPE, proof);
+        let issued = kit.redeem(&kit.code()).expect("redeemed");
+        let refresh = issued.refresh.expect("one");
+        let client = kit.auth.public_client_of(refresh.expose()).expect("reads");
+        assert_eq!(client.is_some_and(|client| client.id == kit.client.id), found);
+        for other in [issued.access.expose(), "vr_none", ""] {
+            assert_eq!(kit.auth.public_client_of(other).expect("reads"), None);
+        }
+        kit.auth.set_client_disabled(&kit.client.id, true).expect("written");
+        assert_eq!(kit.auth.public_client_of(refresh.expose()).expect("reads"), None);
+    }
+}
+
+#[test]
 fn only_asked_for_access_lasts() {
     let scope = "openid online_access user/*.rs";
     let kit = kit_with(scope, NewProof::Public);

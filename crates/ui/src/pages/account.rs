@@ -49,7 +49,7 @@ pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
                     }
                     section aria-labelledby="apps-title" {
                         div.page-head { h2 id="apps-title" { "Apps that act for you" } }
-                        p { a href="/apps" data-test="apps-link" { "Connected apps" } " — what you let them do, and how to end it." }
+                        p.linked { a href="/apps" data-test="apps-link" { "Connected apps" } " — what you let them do, and how to end it." }
                     }
                     @if reader.is_administrator {
                         section aria-labelledby="administration-title" {
@@ -58,7 +58,7 @@ pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
                                 a href=(EXPLAIN.1) data-test="explain-link" { (EXPLAIN.0) }
                                 " — the order of its conditions, their counts and times."
                             }
-                            p {
+                            p.linked {
                                 a href="/admin/apps" data-test="admin-apps-link" { "Apps" }
                                 " — which may ask, which wait for you, and who uses them."
                             }

@@ -123,6 +123,7 @@ pub fn pick(v: &PickPatient, theme: Theme) -> Markup {
                             }
                         }
                     }
+                    @if v.more { p.alone-note { "More fit than are shown here: search for the name." } }
                     p.alone-foot { a href=(v.back) data-test="pick-cancel" { "Cancel and go back to the app" } }
                 }
             }

@@ -176,6 +176,7 @@ fn pick(
         practice: desk.app.config.practice.clone(),
         typed,
         pairs: pairs.clone(),
+        more: found.rows.len() >= PICK_MAX,
         rows: found.rows.into_iter().map(link).collect(),
         back: request.denied(&desk.app.config.site),
     };

@@ -74,8 +74,8 @@ pub fn line(scope: &Scope) -> AskLine {
     };
     let whose = match (scope.rt, scope.level) {
         (None, _) => "",
-        (_, Level::Patient) => "Of this patient.",
-        (_, Level::User) => "Of all patients whom you may see.",
+        (_, Level::Patient) => "",
+        (_, Level::User) => "Of everybody, as far as you may see it.",
         (_, Level::System) => "Of all patients, by itself.",
     };
     let only = scope.query.as_deref().map(conditions).unwrap_or_default();
@@ -161,9 +161,9 @@ mod tests {
                 "Know who you are. Your account here, and your entry in the record.",
                 "Know which patient it is about",
                 "See everything in this patient's record",
-                "See, add, change and delete problems and diagnoses. Of this patient.",
-                "Add and change entries of the kind nutrition order. Of this patient.",
-                "See results, vital signs and other observations. Of all patients whom you may see. \
+                "See, add, change and delete problems and diagnoses",
+                "Add and change entries of the kind nutrition order",
+                "See results, vital signs and other observations. Of everybody, as far as you may see it. \
                  Only with category laboratory.",
                 "Stay connected when you are away. For at most 120 days.",
             ]

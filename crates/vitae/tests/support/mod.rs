@@ -1,6 +1,8 @@
 //! A practice in a folder of its own, the real binary, and a small HTTP client.
 #![expect(dead_code, reason = "each test file uses a part")]
 
+pub mod browser;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
