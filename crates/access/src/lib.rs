@@ -5,6 +5,7 @@
 
 mod consent;
 mod ctx;
+pub mod label;
 mod may;
 mod policy;
 mod scope;

@@ -18,6 +18,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
+use access::label;
 use fhir::issue::{Issue, IssueType};
 use fhir::json::{Kind as JsonKind, Node, write_string};
 use fhir::reference::Reference;
@@ -138,6 +139,7 @@ pub fn check_whole(rt: ResourceType, node: Node<'_>) -> Result<()> {
 /// Makes the text to store for `node`, a checked resource of type `rt`, as `rt/id`.
 ///
 /// `full_url` is that of the entry, against which relative references are resolved first.
+/// `labels` are added to `meta.security` where they are not there yet.
 /// Errors: `Value` for references that cannot be understood, `Invariant` for `#x` without a
 /// contained resource, and what selecting a conditional reference gives.
 pub fn prepare(
@@ -145,6 +147,7 @@ pub fn prepare(
     id: &str,
     node: Node<'_>,
     full_url: Option<&str>,
+    labels: &[&'static str],
     links: &mut Links<'_>,
 ) -> Result<Prepared> {
     let contained = node.list("contained").filter_map(|c| c.str("id").map(Into::into)).collect();
@@ -162,7 +165,7 @@ pub fn prepare(
         links,
         changed: false,
     };
-    let meta_at = writer.root(rt, id, node)?;
+    let meta_at = writer.root(rt, id, node, labels)?;
     let place = |name: &str| ["resourceType", "id", "meta"].iter().position(|n| *n == name);
     let in_order = node.members().is_sorted_by_key(|(name, _)| place(name).unwrap_or(3));
     let is_as_received = in_order && !writer.changed;
@@ -182,21 +185,78 @@ struct Writer<'w, 'l, 'n> {
     changed: bool,
 }
 
+/// Labels that `meta.security` does not have; with one of them, also that it is restricted.
+fn missing_labels<'l>(node: Node<'_>, labels: &[&'l str]) -> Vec<(&'static str, &'l str)> {
+    if labels.is_empty() {
+        return Vec::new();
+    }
+    let has = |system: &str, codes: &[&str]| {
+        let security = node.get("meta").into_iter().flat_map(|meta| meta.list("security"));
+        security.into_iter().any(|coding| {
+            coding.str("system").as_deref() == Some(system)
+                && coding.str("code").is_some_and(|code| codes.contains(&code.as_ref()))
+        })
+    };
+    let sensitive = labels.iter().map(|label| (label::SENSITIVITY, *label));
+    let mut missing: Vec<_> = sensitive.filter(|(system, code)| !has(system, &[*code])).collect();
+    // Very restricted is more than that.
+    if !has(label::CONFIDENTIALITY, &[label::RESTRICTED, "V"]) {
+        missing.push((label::CONFIDENTIALITY, label::RESTRICTED));
+    }
+    missing
+}
+
 impl<'n> Writer<'_, '_, 'n> {
-    fn root(&mut self, rt: ResourceType, id: &str, node: Node<'n>) -> Result<usize> {
+    /// `meta.security`: what was received, then what is missing.
+    fn security(&mut self, node: Node<'n>, missing: &[(&str, &str)]) {
+        self.out.push_str(",\"security\":[");
+        let received = node.get("meta").into_iter().flat_map(|meta| meta.list("security"));
+        for coding in received {
+            // A coding holds no reference.
+            coding.write_compact(&mut self.out);
+            self.out.push(',');
+        }
+        for (idx, (system, code)) in missing.iter().enumerate() {
+            if idx > 0 {
+                self.out.push(',');
+            }
+            self.out.push_str("{\"system\":\"");
+            self.out.push_str(system);
+            self.out.push_str("\",\"code\":\"");
+            self.out.push_str(code);
+            self.out.push_str("\"}");
+        }
+        self.out.push(']');
+    }
+
+    fn root(
+        &mut self,
+        rt: ResourceType,
+        id: &str,
+        node: Node<'n>,
+        labels: &[&str],
+    ) -> Result<usize> {
         self.out.push_str(r#"{"resourceType":""#);
         self.out.push_str(rt.name());
         self.out.push_str(r#"","id":""#);
         self.out.push_str(id);
         self.out.push_str(r#"","meta":{"#);
         let meta_at = self.out.len();
+        let missing = missing_labels(node, labels);
         let dropped = ["versionId", "lastUpdated", "_versionId", "_lastUpdated"];
         if let Some(meta) = node.get("meta") {
             let ty = rt.type_id().element("meta").map(|(_, type_ref)| type_ref.ty);
             for (name, value) in meta.members().filter(|(name, _)| !dropped.contains(name)) {
+                if name == "security" && !missing.is_empty() {
+                    continue;
+                }
                 self.out.push(',');
                 self.member(ty, name, value)?;
             }
+        }
+        if !missing.is_empty() {
+            self.changed = true;
+            self.security(node, &missing);
         }
         self.out.push('}');
         let ty = Some(rt.type_id());

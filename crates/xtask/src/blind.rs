@@ -111,12 +111,6 @@ const PLACES: &[Place] = &[
         "let sees = search::Sees::everything();",
     ),
     (
-        "what a write changes",
-        "record/src/write/permitted.rs",
-        "if !may.all(action, rt) {",
-        "if false {",
-    ),
-    (
         "ids that a client chooses",
         "record/src/write/permitted.rs",
         "if self.ctx.may.knows().rule(rt) == &Rule::All {",

@@ -21,7 +21,7 @@ fn run(body: &str, full_url: Option<&str>, full_urls: &[(&str, &str)]) -> Result
         _ => Err(Error::at(Kind::NoMatch, expression, "none")),
     };
     let mut links = Links { base_url: "http://h/fhir", full_urls: &full_urls, select: &mut select };
-    prepare(rt, "new", doc.root(), full_url, &mut links)
+    prepare(rt, "new", doc.root(), full_url, &[], &mut links)
 }
 
 fn text(body: &str) -> String {

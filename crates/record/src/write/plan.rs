@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use access::Action;
+use access::{Action, Actor};
 use fhir::issue::Issue;
 use fhir::json::{Doc, Node};
 use fhir_tables::ResourceType;
@@ -458,7 +458,12 @@ impl Planner<'_> {
         if self.mode.integrity == Integrity::Enforce {
             prepare::check_whole(rt, node)?;
         }
-        let prepared = self.prepare(rt, id, node, op.full_url.as_deref())?;
+        let labels = match self.ctx.actor {
+            // What is loaded stays as it is.
+            Actor::System => Vec::new(),
+            _ => access::label::of(node),
+        };
+        let prepared = self.prepare(rt, id, node, op.full_url.as_deref(), &labels)?;
         let values = self.values(rt, node, &prepared)?;
         let Prepared { text, meta_at, links, .. } = prepared;
         for link in &links {
@@ -479,6 +484,7 @@ impl Planner<'_> {
         id: &str,
         node: Node<'_>,
         full_url: Option<&str>,
+        labels: &[&'static str],
     ) -> Result<Prepared> {
         let (ctx, record) = (self.ctx, self.record);
         let (snapshot, selected) = (&mut *self.snapshot, &mut self.selected);
@@ -497,7 +503,7 @@ impl Planner<'_> {
         };
         let mut links =
             Links { base_url: record.base_url(), full_urls: &self.full_urls, select: &mut select };
-        prepare::prepare(rt, id, node, full_url, &mut links)
+        prepare::prepare(rt, id, node, full_url, labels, &mut links)
     }
 
     /// Index values of the text to be stored, which stands for `node`.
@@ -573,7 +579,7 @@ impl Planner<'_> {
             None => (String::new(), Vec::new(), Vec::new()),
             Some(node) => {
                 prepare::check(*rt, *node)?;
-                let prepared = self.prepare(*rt, id, *node, None)?;
+                let prepared = self.prepare(*rt, id, *node, None, &[])?;
                 let values = self.values(*rt, *node, &prepared)?;
                 for link in &prepared.links {
                     self.check_link(op_idx, op, link)?;
