@@ -279,6 +279,12 @@ impl Auth {
     pub fn form_token(&self, session_secret: &str, question: &str) -> String {
         hex(&digest(&format!("form\0{session_secret}\0{question}")))
     }
+
+    /// True when `given` is the token of this session and question.
+    pub fn is_form_token(&self, session_secret: &str, question: &str, given: &str) -> bool {
+        let own = self.form_token(session_secret, question);
+        crate::secret::equal(own.as_bytes(), given.as_bytes())
+    }
 }
 
 /// How long a connection lasts, for the page that asks.

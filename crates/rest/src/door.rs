@@ -103,6 +103,11 @@ impl Door {
         matches!(first, "fhir" | "healthz" | "readyz" | "metrics")
     }
 
+    /// Counts what the authorization server answered, for `/metrics`.
+    pub fn count_other(&self, status: u16, took: std::time::Duration) {
+        self.metrics.count_other(status, took);
+    }
+
     /// Answers one request.
     pub async fn handle(self: Arc<Door>, request: HttpRequest, caller: Caller) -> HttpResponse {
         let start = Instant::now();

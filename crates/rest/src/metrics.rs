@@ -18,18 +18,32 @@ struct PerRoute {
     buckets: [AtomicU64; BUCKETS_S.len() + 1],
 }
 
-/// Counters by route; the last row is for what fits no route.
+/// Row of what fits no route.
+const NO_ROUTE: usize = ROUTES.len();
+/// Row of what another door answered.
+const OTHER_DOOR: usize = ROUTES.len() + 1;
+
+/// Counters by route; the last rows are for what fits no route, and for the authorization server.
 pub struct Metrics {
     rows: Vec<PerRoute>,
 }
 
 impl Metrics {
     pub fn new() -> Metrics {
-        Metrics { rows: (0..=ROUTES.len()).map(|_| PerRoute::default()).collect() }
+        Metrics { rows: (0..=OTHER_DOOR).map(|_| PerRoute::default()).collect() }
     }
 
     pub fn count(&self, route_idx: Option<usize>, status: u16, took: Duration) {
-        let row = &self.rows[route_idx.unwrap_or(ROUTES.len())];
+        self.count_row(route_idx.unwrap_or(NO_ROUTE), status, took);
+    }
+
+    /// Counts what the authorization server answered.
+    pub fn count_other(&self, status: u16, took: Duration) {
+        self.count_row(OTHER_DOOR, status, took);
+    }
+
+    fn count_row(&self, row_idx: usize, status: u16, took: Duration) {
+        let row = &self.rows[row_idx];
         let class = usize::from(status / 100).clamp(1, CLASSES) - 1;
         row.by_class[class].fetch_add(1, Ordering::Relaxed);
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -105,6 +119,7 @@ fn labels(row_idx: usize) -> String {
             };
             format!("method=\"{}\",route=\"{}\",does=\"{what}\"", route.method, route.pattern)
         }
+        None if row_idx == OTHER_DOOR => "method=\"\",route=\"/oauth2\",does=\"Oauth\"".to_owned(),
         None => "method=\"\",route=\"\",does=\"None\"".to_owned(),
     }
 }
@@ -132,11 +147,13 @@ mod tests {
         metrics.count(Some(0), 200, Duration::from_micros(400));
         metrics.count(Some(0), 404, Duration::from_secs(9));
         metrics.count(None, 404, Duration::from_millis(1));
+        metrics.count_other(200, Duration::from_millis(1));
         let text = metrics.text();
         assert!(text.contains("route=\"/healthz\",does=\"Health\",status=\"2xx\"} 1\n"));
         assert!(text.contains("does=\"Health\",le=\"0.0005\"} 1\n"));
         assert!(text.contains("does=\"Health\",le=\"5\"} 1\n"));
         assert!(text.contains("does=\"Health\",le=\"+Inf\"} 2\n"));
+        assert!(text.contains("route=\"/oauth2\",does=\"Oauth\",status=\"2xx\"} 1\n"));
         assert!(text.contains("does=\"None\",status=\"4xx\"} 1\n"));
     }
 }

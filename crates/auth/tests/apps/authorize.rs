@@ -272,4 +272,6 @@ fn a_form_belongs_to_its_session_and_question() {
     assert_eq!(own, token(&kit.cookie, "a=1"));
     assert_ne!(own, token(&kit.cookie, "a=2"));
     assert_ne!(own, token(&other, "a=1"));
+    let is_own = |given: &str| kit.auth.is_form_token(kit.cookie.expose(), "a=1", given);
+    assert!(is_own(&own) && !is_own("") && !is_own(&own[1..]) && !is_own(&token(&other, "a=1")));
 }

@@ -184,8 +184,11 @@ fn pick(
 }
 
 fn form_token(desk: &Desk, question: &str, patient: &str) -> String {
-    let secret = desk.head.cookie(cookie_name(desk.app.config.tls)).unwrap_or_default();
-    desk.app.config.auth.form_token(secret, &format!("{question}\0{patient}"))
+    desk.app.config.auth.form_token(session_secret(desk), &format!("{question}\0{patient}"))
+}
+
+fn session_secret(desk: &Desk) -> &str {
+    desk.head.cookie(cookie_name(desk.app.config.tls)).unwrap_or_default()
 }
 
 /// A page whose form may lead to these addresses: a browser checks that also for the redirect that
@@ -217,7 +220,8 @@ fn answered(desk: &Desk, form: &Pairs) -> Result<Response, Failure> {
         |name: &str| form.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str());
     let (asked, patient) = (field("question"), field("patient"));
     // The form must be the one that this session was shown for this question.
-    if field("form") != form_token(desk, asked, patient) {
+    let tied = format!("{asked}\0{patient}");
+    if !desk.app.config.auth.is_form_token(session_secret(desk), &tied, field("form")) {
         return Err(Failure::Request);
     }
     let (auth, site) = (&desk.app.config.auth, &desk.app.config.site);

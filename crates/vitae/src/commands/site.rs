@@ -61,7 +61,12 @@ pub fn handler(
             let address = Some(peer.ip().to_string());
             let asks_from_elsewhere = request.headers().contains_key(ORIGIN);
             let mut answer = match is_oauth {
-                true => doors.oauth.handle(request, address).await,
+                true => {
+                    let start = std::time::Instant::now();
+                    let answer = doors.oauth.handle(request, address).await;
+                    doors.rest.count_other(answer.status().as_u16(), start.elapsed());
+                    answer
+                }
                 false => doors.rest.handle(request, Caller { address }).await,
             };
             if asks_from_elsewhere {
