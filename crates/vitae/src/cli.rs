@@ -383,15 +383,47 @@ pub enum AuditCommand {
     /// Check the audit log against itself, and against a head that was witnessed.
     #[command(after_help = "Example:\n  vitae audit verify --data practice")]
     Verify(AuditVerify),
+    /// Write a copy of the audit log that can be checked without the practice.
+    #[command(after_help = "Example:\n  vitae audit export --data practice --to audit.ndjson")]
+    Export(AuditExport),
+    /// Check a copy of the audit log: names every leaf that was edited, put in, taken out, put
+    /// elsewhere or cut off.
+    #[command(after_help = "Example:\n  vitae audit check audit.ndjson --witness heads.ndjson")]
+    Check(AuditCheck),
 }
 
 #[derive(Debug, Args)]
 pub struct AuditVerify {
     #[command(flatten)]
     pub data: Data,
-    /// A head of the log that was written down earlier.
+    /// A head of the log that was written down earlier; several may be given.
     #[arg(long, value_name = "HEX")]
-    pub head: Option<String>,
+    pub head: Vec<String>,
+    /// File of a witness (setting `audit_witness`): all heads in it.
+    #[arg(long, value_name = "FILE")]
+    pub witness: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditExport {
+    #[command(flatten)]
+    pub data: Data,
+    /// The new file.
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditCheck {
+    /// What `audit export` wrote.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A head of the log that was written down earlier; several may be given.
+    #[arg(long, value_name = "HEX")]
+    pub head: Vec<String>,
+    /// File of a witness (setting `audit_witness`): all heads in it.
+    #[arg(long, value_name = "FILE")]
+    pub witness: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -74,6 +74,9 @@ settings! {
          machine's unless set.";
     metrics_token: Option<String> = None,
         "Bearer token that reads `/metrics` and nothing else.";
+    audit_witness: Option<String> = None,
+        "File to which the head of the audit log is added every minute; put it on another machine \
+         or medium, so that nobody can rewrite the log and the heads.";
     loopback_keys: bool = false,
         "Fetch the public keys of programs (`jwks_uri`) also from this computer, without TLS; for \
          trying things out.";

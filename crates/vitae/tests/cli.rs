@@ -208,6 +208,47 @@ fn a_policy_is_checked_set_and_shown_while_people_are_at_work() {
 }
 
 #[test]
+fn a_copy_of_the_audit_log_is_checked_without_the_practice() {
+    let practice = Practice::new();
+    let (data, copy, heads) =
+        (practice.data(), practice.text("audit.ndjson"), practice.text("heads.ndjson"));
+    std::fs::write(practice.text("data/vitae.toml"), format!("audit_witness = \"{heads}\"\n"))
+        .expect("settings");
+    {
+        let (mut server, mut http) = practice.serve_for("system/*.cruds");
+        for n in 0..20 {
+            assert_eq!(
+                http.post("/fhir/Basic", r#"{"resourceType":"Basic","code":{"text":"c"}}"#).status,
+                201,
+                "{n}"
+            );
+        }
+        assert_eq!(server.stop(), Some(0));
+    }
+    let written = practice.run(&["audit", "export", "--data", &data, "--to", &copy]);
+    assert!(written.code == 0 && written.out.contains("audit head"), "{}", written.err);
+    let again = practice.run(&["audit", "export", "--data", &data, "--to", &copy]);
+    assert_eq!(again.code, 1, "nothing is written over");
+    let check = |file: &str| practice.run(&["audit", "check", file, "--witness", &heads]);
+    let whole = check(&copy);
+    assert!(whole.code == 0 && whole.out.contains("all is well"), "{}", whole.out);
+    let verified = practice.run(&["audit", "verify", "--data", &data, "--witness", &heads]);
+    assert_eq!(verified.code, 0, "{}", verified.out);
+
+    let text = std::fs::read_to_string(&copy).expect("the copy");
+    let cut = practice.text("cut.ndjson");
+    let lines: Vec<&str> = text.lines().collect();
+    let without: Vec<&str> =
+        lines.iter().enumerate().filter(|(n, _)| *n != 7).map(|(_, line)| *line).collect();
+    std::fs::write(&cut, without.join("\n")).expect("written");
+    let found = check(&cut);
+    assert!(found.code == 1 && found.out.contains("leaf 7 is missing"), "{}", found.out);
+    std::fs::write(&cut, text.replacen("\"do\":\"C\"", "\"do\":\"R\"", 1)).expect("written");
+    let found = check(&cut);
+    assert!(found.code == 1 && found.out.contains("was edited"), "{}", found.out);
+}
+
+#[test]
 fn export_import_export_is_the_same_byte_for_byte() {
     let practice = Practice::new();
     lively(&practice);

@@ -308,7 +308,7 @@ fn answer(test: &TestRecord, asker: &Asker, ask: &Ask, url: &str) -> (String, Op
                 response.issues
             );
             let body = response.body.unwrap_or_default();
-            next = next_page(&body);
+            next = linked(&body, if ask.follows.is_empty() { "next" } else { ask.follows });
             text.push_str(&masked(&body));
         }
         Err(error) => {
@@ -318,9 +318,10 @@ fn answer(test: &TestRecord, asker: &Asker, ask: &Ask, url: &str) -> (String, Op
     (text, next)
 }
 
-/// Relative to the base.
-fn next_page(body: &str) -> Option<String> {
-    let at = body.find(r#"{"relation":"next","url":""#)? + 26;
+/// Where a link of the answer leads, relative to the base.
+fn linked(body: &str, relation: &str) -> Option<String> {
+    let link = format!(r#"{{"relation":"{relation}","url":""#);
+    let at = body.find(&link)? + link.len();
     let end = body[at..].find('"')?;
     Some(body[at..at + end].strip_prefix(BASE_URL)?.trim_start_matches('/').to_owned())
 }

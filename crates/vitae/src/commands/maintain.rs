@@ -1,15 +1,14 @@
-//! `verify`, `backup`, `restore`, `audit verify`.
+//! `verify`, `backup`, `restore`.
 
 use std::path::Path;
 
-use fhir::json::Value;
-use record::Ctx;
-
+use super::audit::head::Head;
 use super::{Done, place};
-use crate::cli::{AuditVerify, Backup, Restore, Verify};
+use crate::cli::{Backup, Restore, Verify};
 use crate::failure::{Context, Failure, Result};
 use crate::practice::{OFFLINE_BASE_URL, Open, Practice};
 use crate::progress::bar;
+use fhir::json::Value;
 
 pub fn verify(args: &Verify, open: &Open) -> Result<Done> {
     check(open, args.json)
@@ -22,7 +21,7 @@ fn check(open: &Open, json: bool) -> Result<Done> {
         bar.set_position(n);
     })?;
     bar.finish_and_clear();
-    let root = hex(&done.audit_root);
+    let head = Head { n_leaves: done.audit_leaves, root: done.audit_root };
     let is_bad = !findings.is_empty();
     if json {
         let number = |n: u64| Value::from(n);
@@ -41,7 +40,7 @@ fn check(open: &Open, json: bool) -> Result<Done> {
             ("references", number(done.references)),
             ("dangling", number(done.dangling)),
             ("audit_leaves", number(done.audit_leaves)),
-            ("audit_head", Value::from(head(done.audit_leaves, &root))),
+            ("audit_head", Value::from(head.to_string())),
             ("findings", Value::array(findings)),
         ]);
         return Ok(Done { out: value.to_json(), is_bad });
@@ -56,7 +55,7 @@ fn check(open: &Open, json: bool) -> Result<Done> {
         done.references,
         done.dangling,
         done.audit_leaves,
-        head(done.audit_leaves, &root)
+        head
     );
     for finding in &findings {
         out.push_str(&format!("{}: {}: {}\n", finding.check, finding.place, finding.text));
@@ -64,15 +63,6 @@ fn check(open: &Open, json: bool) -> Result<Done> {
     let n = findings.len();
     out.push_str(&if is_bad { format!("{n} findings") } else { "all is well".to_owned() });
     Ok(Done { out, is_bad })
-}
-
-/// What one writes down to witness the log: number of leaves and root, 80 hexadecimal digits.
-fn head(n_leaves: u64, root: &str) -> String {
-    format!("{n_leaves:016x}{root}")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 pub fn backup(args: &Backup, practice: &Practice, open: &Open, cwd: &Path) -> Result<Done> {
@@ -122,55 +112,4 @@ pub fn restore(args: &Restore) -> Result<Done> {
     record.close()?;
     done.out = format!("{} is back in {}\n{}", practice.name, data.display(), done.out);
     Ok(done)
-}
-
-pub fn audit_verify(args: &AuditVerify, open: &Open) -> Result<Done> {
-    let ctx = Ctx::system("audit verify", open.record.now_ms());
-    let log = open.record.audit_log(&ctx)?;
-    let (n_kept, kept) = log.head()?;
-    let witnessed = args.head.as_deref().map(parse_head).transpose()?;
-    let mut tree = stdx::merkle::Frontier::new();
-    let mut is_witnessed =
-        witnessed.as_ref().is_none_or(|(n, root)| *n == 0 && *root == tree.root());
-    let mut seq = 0;
-    loop {
-        let leaves = log.leaves(seq, 10_000)?;
-        let Some((last, _)) = leaves.last() else { break };
-        seq = last + 1;
-        for (_, leaf) in &leaves {
-            tree.append(leaf);
-            if let Some((n, root)) = &witnessed
-                && *n == tree.size()
-            {
-                is_witnessed = *root == tree.root();
-            }
-        }
-    }
-    let root = hex(&tree.root());
-    let is_whole = (tree.size(), tree.root()) == (n_kept, kept);
-    let mut out = format!("audit head {}\n", head(tree.size(), &root));
-    if !is_whole {
-        out.push_str("the leaves do not make the tree that was kept\n");
-    }
-    if !is_witnessed {
-        out.push_str("the log does not grow from the witnessed head\n");
-    }
-    Ok(Done { out, is_bad: !(is_whole && is_witnessed) })
-}
-
-/// Reads [`head`].
-fn parse_head(text: &str) -> Result<(u64, [u8; 32])> {
-    let wrong = || Failure::usage("--head is what `verify` printed as the audit head");
-    if text.len() != 80 || !text.is_ascii() {
-        return Err(wrong());
-    }
-    let (n, root) = text.split_at(16);
-    let n = u64::from_str_radix(n, 16).map_err(|_| wrong())?;
-    let digits = root.as_bytes();
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
-    }
-    Ok((n, bytes))
 }

@@ -4,6 +4,7 @@
 //! serving process when it is served: see `control`.
 
 mod accounts;
+mod audit;
 mod control;
 mod demo;
 mod export;
@@ -51,6 +52,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Fhirpath(args) => return fhirpath::fhirpath(args),
         Command::Validate(args) => validate::validate(args)?,
         Command::Policy { command: PolicyCommand::Check(args) } => policy::check(args)?,
+        Command::Audit { command: AuditCommand::Check(args) } => audit::check(args)?,
         Command::Bench(args) => {
             bench::run(args).map_err(crate::failure::Failure::new)?;
             return Ok(ExitCode::SUCCESS);
@@ -77,6 +79,7 @@ fn data_of(command: &Command) -> Option<&Data> {
         Command::Verify(args) => &args.data,
         Command::Backup(args) => &args.data,
         Command::Audit { command: AuditCommand::Verify(args) } => &args.data,
+        Command::Audit { command: AuditCommand::Export(args) } => &args.data,
         _ => return None,
     })
 }
@@ -120,9 +123,8 @@ fn on_open(command: &Command, practice: &Practice, open: &Open, cwd: &Path) -> R
         Command::Export(args) => export::export(args, open, cwd),
         Command::Verify(args) => maintain::verify(args, open),
         Command::Backup(args) => maintain::backup(args, practice, open, cwd),
-        Command::Audit { command: AuditCommand::Verify(args) } => {
-            maintain::audit_verify(args, open)
-        }
+        Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(args, open, cwd),
+        Command::Audit { command: AuditCommand::Export(args) } => audit::export(args, open, cwd),
         _ => Err(Failure::usage("this command does not run on an open practice")),
     }
 }

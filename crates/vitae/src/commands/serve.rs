@@ -1,13 +1,14 @@
 //! `serve`: opens the practice and the doors, drains at the end.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Auth, Site};
 use jiff::tz::TimeZone;
+use record::Record;
 use rest::{Door, Drained, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +27,8 @@ const READING_THREADS_PER_CORE: usize = 2;
 const THREAD_KEPT_MAX: Duration = Duration::from_secs(10);
 /// How long a session or token that another process has ended may still be used here, at most.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
+/// How often the head of the audit log is written down.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
@@ -105,6 +108,8 @@ async fn host(
     open.auth.set_key_source(Arc::new(oauth::Gateway::new(config.loopback_keys)));
     let oauth = Arc::new(oauth::Door::new(Arc::clone(&open.auth), site.clone()));
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
+    let witness = config.audit_witness.clone().map(PathBuf::from);
+    let telling = witness.clone().map(|file| tokio::spawn(tell(open.record.clone(), file)));
     let forgetter = open.record.waits().then(|| tokio::spawn(forget(open.clone())));
     let doors = super::site::Doors { rest: door, oauth };
     let handler = super::site::handler(doors, &open, &practice, data, site, zone, reading.clone());
@@ -117,13 +122,18 @@ async fn host(
     tracing::info!(%address, "ready");
     ready(address);
     let drained = serving.await;
-    for task in [Some(sweeper), forgetter].into_iter().flatten() {
+    for task in [Some(sweeper), forgetter, telling].into_iter().flatten() {
         task.abort();
         let _ = task.await;
     }
     let Open { record, auth } = open;
     let close = move || {
         drop(auth);
+        if let Some(file) = witness
+            && let Err(error) = super::audit::bear_witness(&record, &file, &mut None)
+        {
+            tracing::error!(%error, "the witness of the audit log");
+        }
         if let Some(control) = control {
             control.close();
         }
@@ -180,6 +190,23 @@ async fn forget(Open { record, auth }: Open) {
             Ok(Err(error)) => tracing::error!(%error, "the policy cannot be read"),
             Err(error) => tracing::error!(%error, "the policy was not read"),
         }
+    }
+}
+
+/// Tells the witness the head of the audit log, every minute.
+async fn tell(record: Record, file: PathBuf) {
+    let mut last = None;
+    loop {
+        let (record, file) = (record.clone(), file.clone());
+        let told = tokio::task::spawn_blocking(move || {
+            super::audit::bear_witness(&record, &file, &mut last).map(|()| last)
+        });
+        match told.await {
+            Ok(Ok(head)) => last = head,
+            Ok(Err(error)) => tracing::error!(%error, "the witness of the audit log"),
+            Err(error) => tracing::error!(%error, "the witness of the audit log"),
+        }
+        tokio::time::sleep(TELL_EVERY).await;
     }
 }
 

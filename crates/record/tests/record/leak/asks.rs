@@ -16,6 +16,8 @@ pub struct Ask {
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
     pub if_none_exist: Option<String>,
+    /// The link that is followed; empty: `next`.
+    pub follows: &'static str,
     /// The search of a desk, which has no URL.
     pub find: Option<String>,
 }
@@ -91,13 +93,14 @@ pub fn ask(random: &mut Random, made: &[Made]) -> Ask {
                 1 => format!("{ty}/_history"),
                 _ => format!("{ty}/{}/_history", id_of(ty, random)),
             };
+            let follows = random.of(&["next", "last"]);
             let query = match random.below(4) {
-                0 => "_count=3".to_owned(),
+                0 => format!("_count={}", 1 + random.below(3)),
                 1 => format!("_since=2026-01-01T00:0{}:00Z&_count=5", random.below(6)),
                 2 => format!("_at=2026-01-01T00:0{}", random.below(6)),
                 _ => "_count=0".to_owned(),
             };
-            get(format!("{of}?{query}"))
+            Ask { follows, ..get(format!("{of}?{query}")) }
         }
         69..75 => match random.below(4) {
             0 => get(format!("Patient/$everything?_count={}", 5 + random.below(90))),
@@ -151,17 +154,20 @@ fn with_id(text: &str, id: &str) -> String {
     format!("{}{id}{}", &text[..at], &text[end..])
 }
 
-/// The text with its first reference led somewhere else, which may not be there.
+/// The text with one of its references led somewhere else, which may not be there.
 fn referring(text: &str, random: &mut Random) -> String {
     const BEFORE: &str = r#""reference":""#;
-    let Some(at) = text.find(BEFORE).map(|at| at + BEFORE.len()) else { return text.to_owned() };
-    let Some((ty, end)) = text[at..]
-        .split_once('/')
-        .map(|(ty, rest)| (ty, at + ty.len() + 1 + rest.find('"').unwrap_or(0)))
-    else {
+    let places: Vec<usize> = text.match_indices(BEFORE).map(|(at, _)| at + BEFORE.len()).collect();
+    if places.is_empty() {
         return text.to_owned();
-    };
-    format!("{}{ty}/{}{}", &text[..at], id_of(ty, random), &text[end..])
+    }
+    let at = places[random.below(places.len() as u64) as usize];
+    let (ty, rest) = text[at..].split_once('/').unwrap_or(("", ""));
+    let end = text.len() - rest.len() + rest.find('"').unwrap_or(0);
+    match TYPES.contains(&ty) {
+        true => format!("{}{ty}/{}{}", &text[..at], id_of(ty, random), &text[end..]),
+        false => text.to_owned(),
+    }
 }
 
 fn write(random: &mut Random, made: &[Made]) -> Ask {
