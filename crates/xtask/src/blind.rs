@@ -141,12 +141,6 @@ const PLACES: &[Place] = &[
         "record.store().snapshot(search::Sees::everything())?",
     ),
     (
-        "answer of a patch",
-        "record/src/write/mod.rs",
-        "is_own || reads.is_everything() || {",
-        "is_own || true || {",
-    ),
-    (
         "search of a desk",
         "record/src/find.rs",
         "record.store().snapshot(ctx.may.sees(Action::Search))?",
@@ -175,12 +169,6 @@ const PLACES: &[Place] = &[
         "record/src/terms.rs",
         "rule(Action::Read, rt).or(rule(Action::Search, rt))",
         "search::Rule::All",
-    ),
-    (
-        "types of chains",
-        "record/src/search.rs",
-        "require(ctx, Action::Search, Some(has.source))?;",
-        "",
     ),
 ];
 

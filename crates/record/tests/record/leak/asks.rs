@@ -105,15 +105,13 @@ pub fn ask(random: &mut Random, made: &[Made]) -> Ask {
         69..75 => match random.below(4) {
             0 => get(format!("Patient/$everything?_count={}", 5 + random.below(90))),
             1 => get(format!("Encounter/{}/$everything", id_of("Encounter", random))),
-            2 => get(format!(
-                "Observation/$lastn?max=2&{}",
-                random.of(&[
-                    "patient=Patient/p1",
-                    "category=laboratory",
-                    "code=8302-2",
-                    "subject=p2"
-                ])
-            )),
+            2 => {
+                let who = random.of(&["patient=Patient/p", "subject=Patient/p", "patient=p"]);
+                let what =
+                    random.of(&["category=laboratory", "code=8302-2", "category=vital-signs"]);
+                let n = random.below(PATIENTS);
+                get(format!("Observation/$lastn?max={}&{who}{n}&{what}", 1 + random.below(3)))
+            }
             _ => get(format!(
                 "Patient/{}/$everything{}",
                 id_of("Patient", random),
