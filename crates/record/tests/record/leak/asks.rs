@@ -168,7 +168,23 @@ fn referring(text: &str, random: &mut Random) -> String {
     }
 }
 
+/// An Observation that many may write, with a reference that asks whether something is there.
+fn probing(random: &mut Random) -> Ask {
+    let to = match random.in_ten(5) {
+        true => format!(r#""hasMember":[{{"reference":"Observation/o{}"}}]"#, random.below(IDS)),
+        false => format!(r#""encounter":{{"reference":"Encounter/e{}"}}"#, random.below(IDS)),
+    };
+    let body = format!(
+        r#"{{"resourceType":"Observation","status":"final","code":{{"text":"c"}},"subject":{{"reference":"Patient/p{}"}},{to}}}"#,
+        1 + random.below(3)
+    );
+    Ask { method: "POST", url: "Observation".to_owned(), body: Some(body), ..Ask::default() }
+}
+
 fn write(random: &mut Random, made: &[Made]) -> Ask {
+    if random.in_ten(2) {
+        return probing(random);
+    }
     let ty =
         random.of(&["Observation", "Observation", "Encounter", "Patient", "Condition", "List"]);
     let Some(text) = content(ty, random, made) else { return get(ty.to_owned()) };
