@@ -231,6 +231,7 @@ fn what_cannot_be_is_refused_and_says_why() {
         ("Patient", "_filter=name po 2020", Invalid, "no meaning for a string"),
         ("Patient", "_filter=birthdate eq gt2020", Invalid, "is no date"),
         ("Patient", "_filter=birthdate sw 2020", Invalid, "no meaning for a date"),
+        ("RiskAssessment", "_filter=probability co 0.5", Invalid, "ask with 'ap', or with 'ge'"),
         ("Patient", "_filter=gender pr maybe", Invalid, "true or false"),
         ("Patient", "_filter=nam co x", NotSupported, "did you mean 'name'?"),
         ("Patient", "_filter=_has co x", Invalid, "cannot have '_has' inside"),

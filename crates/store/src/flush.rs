@@ -368,8 +368,7 @@ pub fn longer(first: Rid, bytes: &[u8], rids: &[Rid]) -> Result<Vec<posting::Row
     if let Some(bytes) = posting::append(first, bytes, rids) {
         return Ok(vec![(first, bytes)]);
     }
-    let mut bitmap = RoaringBitmap::new();
-    posting::decode(first, bytes, &mut bitmap)?;
+    let bitmap = posting::decoded(first, bytes)?;
     let highest = bitmap.max().unwrap_or(first);
     let fresh: Vec<Rid> = rids.iter().copied().filter(|rid| *rid > highest).collect();
     if fresh.is_empty() {

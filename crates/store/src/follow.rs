@@ -9,7 +9,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fhir_tables::ResourceType;
 use roaring::RoaringBitmap;
@@ -33,6 +33,9 @@ const KEYS_PER_STEP: usize = 2_000;
 const VERSIONS_PER_STEP: usize = 2_000;
 /// Time between two looks at what waits to be written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time that a store which closes gives to writing what it has in memory; the rest stays in the
+/// log, and the next start reads it from there.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// How far this process has followed.
 #[derive(Default)]
@@ -100,7 +103,14 @@ impl Follow {
 impl State {
     /// Freezes the active generation when it is full; `last` is its last version.
     fn freeze_if_full(&mut self, shared: &Shared, last: Rid) {
-        if !self.active.is_full((last + 1).saturating_sub(self.active_from)) {
+        if self.active.is_full((last + 1).saturating_sub(self.active_from)) {
+            self.freeze(shared, last);
+        }
+    }
+
+    /// Freezes the active generation, whose last version is `last`.
+    fn freeze(&mut self, shared: &Shared, last: Rid) {
+        if last < self.active_from {
             return;
         }
         let fresh = Arc::new(Generation::new());
@@ -279,11 +289,25 @@ fn add(
     Ok(())
 }
 
+/// When the thread stops writing.
+#[derive(Default)]
+struct Stop(Mutex<Option<Instant>>);
+
+impl Stop {
+    fn at(&self, instant: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(instant);
+    }
+
+    fn is_now(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| Instant::now() >= at)
+    }
+}
+
 /// The thread that writes full generations to posting rows.
 pub struct Flusher {
     to_thread: Option<mpsc::SyncSender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
-    stops: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     /// The last try has failed.
     fails: Arc<AtomicBool>,
 }
@@ -291,27 +315,32 @@ pub struct Flusher {
 impl Flusher {
     pub fn start(shared: &Arc<Shared>, place: &Arc<Place>) -> Result<Flusher> {
         let (to_thread, wanted) = mpsc::sync_channel(1);
-        let (stops, fails) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (stop, fails) = (Arc::new(Stop::default()), Arc::new(AtomicBool::new(false)));
         let (shared, place) = (shared.clone(), place.clone());
-        let (stop, failed) = (stops.clone(), fails.clone());
+        let (stops, failed) = (stop.clone(), fails.clone());
         let thread = std::thread::Builder::new().name("store-flush".into()).spawn(move || {
             let database = Connection::new(place);
             loop {
-                match wanted.recv_timeout(LOOK_EVERY) {
-                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                    Ok(()) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+                let wanted = wanted.recv_timeout(LOOK_EVERY);
+                let is_last = matches!(wanted, Err(mpsc::RecvTimeoutError::Disconnected));
+                if is_last {
+                    let last = shared.live(|live| live.at);
+                    shared.follow.lock().freeze(&shared, last);
                 }
-                while !stop.load(Ordering::SeqCst) && shared.follow.n_frozen() > 0 {
-                    let done = flush_oldest(&shared, &database, &stop);
+                while !stops.is_now() && shared.follow.n_frozen() > 0 {
+                    let done = flush_oldest(&shared, &database, &stops);
                     failed.store(done.is_err(), Ordering::SeqCst);
                     if !matches!(done, Ok(true)) {
                         database.abandon();
                         break;
                     }
                 }
+                if is_last {
+                    return;
+                }
             }
         })?;
-        Ok(Flusher { to_thread: Some(to_thread), thread: Some(thread), stops, fails })
+        Ok(Flusher { to_thread: Some(to_thread), thread: Some(thread), stop, fails })
     }
 
     /// There may be something to write.
@@ -328,8 +357,9 @@ impl Flusher {
         !self.fails.load(Ordering::SeqCst)
     }
 
+    /// Writes what is in memory, so that the next start need not read it back, and ends.
     pub fn stop(&mut self) {
-        self.stops.store(true, Ordering::SeqCst);
+        self.stop.at(Instant::now() + CLOSING_MAX);
         self.to_thread = None;
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
@@ -338,13 +368,13 @@ impl Flusher {
 }
 
 /// Writes the oldest full generation. False: another process is writing, or it was stopped.
-fn flush_oldest(shared: &Shared, database: &Connection, stop: &AtomicBool) -> Result<bool> {
+fn flush_oldest(shared: &Shared, database: &Connection, stop: &Stop) -> Result<bool> {
     let Some((generation, last)) = shared.follow.lock().frozen.front().cloned() else {
         return Ok(true);
     };
     let mut done: Option<Box<[u8]>> = None;
     loop {
-        if stop.load(Ordering::SeqCst) || !database.begin_flush()? {
+        if stop.is_now() || !database.begin_flush()? {
             return Ok(false);
         }
         let flushed = database.flushed()?;

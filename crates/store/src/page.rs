@@ -21,6 +21,8 @@ use crate::view::{EVERYTHING, View};
 /// page; with more, the days of the index are walked in order, which costs some look-ups a row.
 const SORT_ALL_MIN: u64 = 300;
 const SORT_ALL_PER_ROW: u64 = 8;
+/// As [`SORT_ALL_MIN`] where each look is a round trip, and the values of thousands are one.
+const SORT_ALL_REMOTE_MIN: u64 = 4_000;
 /// More unsure candidates than this are not verified just for a total that nobody asked for.
 const TOTAL_FREE_MAX: u64 = 64;
 
@@ -97,7 +99,11 @@ impl Pager<'_, '_> {
     /// Whether days are fewer to walk than values of candidates to read.
     fn is_worth_walking(&self) -> bool {
         let page = self.request.count as u64;
-        self.found.candidates.len() > SORT_ALL_MIN + SORT_ALL_PER_ROW * page
+        let least = match self.view.connection.is_remote() {
+            true => SORT_ALL_REMOTE_MIN,
+            false => SORT_ALL_MIN,
+        };
+        self.found.candidates.len() > least + SORT_ALL_PER_ROW * page
     }
 
     /// Best first; equal ones in commit order.

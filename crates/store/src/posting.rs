@@ -137,36 +137,32 @@ fn runs(rids: &[Rid]) -> (usize, Vec<u8>) {
     (n, out)
 }
 
-/// Adds the versions of a row to `into`. They must lie above all that it holds, or anywhere.
-pub fn decode(first: Rid, bytes: &[u8], into: &mut RoaringBitmap) -> Result<()> {
+/// Adds the versions of a row to `into`.
+pub fn decode(first: Rid, bytes: &[u8], into: &mut Gather) -> Result<()> {
     let damaged = || Error::corrupt("a posting row cannot be read");
     let (form, mut rest) = bytes.split_first().ok_or_else(damaged)?;
     match *form {
         DELTAS => {
-            let mut list = Vec::with_capacity(rest.len() + 1);
-            list.push(first);
+            into.push(first);
             let mut rid = first;
             while !rest.is_empty() {
                 let delta = varint::read(&mut rest).ok_or_else(damaged)?;
                 let next = u64::from(rid) + delta;
                 rid = Rid::try_from(next).map_err(|_| damaged())?;
-                list.push(rid);
+                into.push(rid);
             }
-            add(&list, into);
         }
         BITS => {
-            let mut list = Vec::with_capacity(rest.len() * 4 + 1);
-            list.push(first);
+            into.push(first);
             for (i, byte) in rest.iter().enumerate() {
                 let mut byte = *byte;
                 while byte != 0 {
                     let at = i as u64 * 8 + u64::from(byte.trailing_zeros());
                     let rid = u64::from(first) + 1 + at;
-                    list.push(Rid::try_from(rid).map_err(|_| damaged())?);
+                    into.push(Rid::try_from(rid).map_err(|_| damaged())?);
                     byte &= byte - 1;
                 }
             }
-            add(&list, into);
         }
         RUNS => {
             let mut last = u64::from(first);
@@ -176,7 +172,7 @@ pub fn decode(first: Rid, bytes: &[u8], into: &mut RoaringBitmap) -> Result<()> 
                 let start = last + gap;
                 last = start.checked_add(more).ok_or_else(damaged)?;
                 let end = Rid::try_from(last).map_err(|_| damaged())?;
-                into.insert_range(start as Rid..=end);
+                into.push_run(start as Rid, end);
             }
         }
         _ => return Err(damaged()),
@@ -184,15 +180,100 @@ pub fn decode(first: Rid, bytes: &[u8], into: &mut RoaringBitmap) -> Result<()> 
     Ok(())
 }
 
-/// Adds an ascending list.
-fn add(list: &[Rid], into: &mut RoaringBitmap) {
-    const FEW: usize = 16;
-    if list.len() > FEW
-        && let Ok(sorted) = RoaringBitmap::from_sorted_iter(list.iter().copied())
-    {
-        *into |= sorted;
-    } else {
-        into.extend(list);
+/// The versions of one row.
+pub fn decoded(first: Rid, bytes: &[u8]) -> Result<RoaringBitmap> {
+    let mut all = Gather::default();
+    decode(first, bytes, &mut all)?;
+    Ok(all.into_set())
+}
+
+/// Versions of many rows in any order, on their way to a set: a list while they are few, then bits.
+///
+/// Joining sets row by row takes a pass over what is there already for each row.
+/// The set that it becomes has no containers of runs: those are joined and parted run by run, each
+/// time moving all behind it, which is quadratic.
+#[derive(Default)]
+pub struct Gather {
+    few: Vec<Rid>,
+    /// Bits of 65 536 versions each, where there are any.
+    blocks: Vec<Option<Box<[u8]>>>,
+}
+
+impl Gather {
+    const FEW_MAX: usize = 1 << 13;
+    const BLOCK_BYTES: usize = 1 << 13;
+
+    fn push(&mut self, rid: Rid) {
+        if self.blocks.is_empty() {
+            self.few.push(rid);
+            if self.few.len() > Gather::FEW_MAX {
+                self.spread();
+            }
+        } else {
+            self.set(rid);
+        }
+    }
+
+    /// Adds `first..=last`.
+    fn push_run(&mut self, first: Rid, last: Rid) {
+        let n = (last - first) as usize;
+        if self.blocks.is_empty() && self.few.len() + n < Gather::FEW_MAX {
+            self.few.extend(first..=last);
+            return;
+        }
+        self.spread();
+        let mut rid = first;
+        loop {
+            // Eight at a time where a whole byte lies in the run.
+            let (place, bit) = (rid as usize & 0xFFFF, rid & 7);
+            if bit == 0 && last - rid >= 7 {
+                self.block(rid)[place >> 3] = u8::MAX;
+                rid += 7;
+            } else {
+                self.set(rid);
+            }
+            if rid == last {
+                return;
+            }
+            rid += 1;
+        }
+    }
+
+    /// Bits from now on.
+    fn spread(&mut self) {
+        for rid in std::mem::take(&mut self.few) {
+            self.set(rid);
+        }
+    }
+
+    fn block(&mut self, rid: Rid) -> &mut [u8] {
+        let at = (rid >> 16) as usize;
+        if self.blocks.len() <= at {
+            self.blocks.resize(at + 1, None);
+        }
+        self.blocks[at].get_or_insert_with(|| vec![0; Gather::BLOCK_BYTES].into())
+    }
+
+    fn set(&mut self, rid: Rid) {
+        self.block(rid)[(rid as usize & 0xFFFF) >> 3] |= 1 << (rid & 7);
+    }
+
+    /// All of them, each once.
+    pub fn into_set(mut self) -> RoaringBitmap {
+        let mut set = RoaringBitmap::new();
+        for (at, block) in self.blocks.iter().enumerate() {
+            if let Some(block) = block {
+                set |= RoaringBitmap::from_lsb0_bytes((at as u32) << 16, block);
+            }
+        }
+        if !self.few.is_sorted() {
+            self.few.sort_unstable();
+        }
+        self.few.dedup();
+        match RoaringBitmap::from_sorted_iter(self.few.iter().copied()) {
+            Ok(few) => set | few,
+            Err(_) => set,
+        }
     }
 }
 
@@ -202,12 +283,12 @@ mod tests {
 
     fn check(rids: Vec<Rid>) -> usize {
         let rows = encode(&rids);
-        let mut bitmap = RoaringBitmap::new();
+        let mut all = Gather::default();
         for (first, bytes) in &rows {
             assert!(bytes.len() <= ROW_MAX_BYTES);
-            decode(*first, bytes, &mut bitmap).expect("own rows");
+            decode(*first, bytes, &mut all).expect("own rows");
         }
-        assert_eq!(bitmap.iter().collect::<Vec<_>>(), rids);
+        assert_eq!(all.into_set().iter().collect::<Vec<_>>(), rids);
         rows.len()
     }
 
@@ -234,8 +315,7 @@ mod tests {
         let rows = encode(&few);
         let [(first, bytes)] = rows.as_slice() else { panic!("one row") };
         let longer = append(*first, bytes, &[18_000, 19_000, 25_000, 90_000]).expect("fits");
-        let mut bitmap = RoaringBitmap::new();
-        decode(*first, &longer, &mut bitmap).expect("own row");
+        let bitmap = decoded(*first, &longer).expect("own row");
         let all: Vec<Rid> = few.iter().copied().chain([25_000, 90_000]).collect();
         assert_eq!(bitmap.iter().collect::<Vec<_>>(), all);
         assert_eq!(append(*first, bytes, &few), None, "nothing is new");
@@ -246,11 +326,38 @@ mod tests {
 
     #[test]
     fn damaged_rows_are_told() {
-        let mut into = RoaringBitmap::new();
         for bytes in
             [&[][..], &[9], &[DELTAS, 0x80], &[RUNS, 1], &[RUNS, 0, 0xff, 0xff, 0xff, 0xff, 0x7f]]
         {
-            assert!(decode(1, bytes, &mut into).is_err(), "{bytes:?}");
+            assert!(decoded(1, bytes).is_err(), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn rows_in_any_order_become_one_set() {
+        let lists: [Vec<Rid>; 6] = [
+            (0..300).map(|i| i * 7 + 65_500).collect(),
+            vec![Rid::MAX - 70_000, Rid::MAX],
+            (65_530..65_545).collect(),
+            (100_003..300_001).collect(),
+            (0..30_000).map(|i| i * 11).collect(),
+            (65_536..65_545).collect(),
+        ];
+        let mut wanted = RoaringBitmap::new();
+        let mut all = Gather::default();
+        for list in &lists {
+            wanted.extend(list);
+            for (first, bytes) in encode(list) {
+                decode(first, &bytes, &mut all).expect("own rows");
+            }
+            // Backward too, and what is there already.
+            let mut few = Gather::default();
+            for (first, bytes) in encode(list).iter().rev().chain(&encode(list[..1].as_ref())) {
+                decode(*first, bytes, &mut few).expect("own rows");
+            }
+            assert_eq!(few.into_set().iter().collect::<Vec<_>>(), *list);
+        }
+        assert_eq!(all.into_set(), wanted);
+        assert!(Gather::default().into_set().is_empty());
     }
 }

@@ -180,7 +180,7 @@ pub fn write_shared(
 fn merged(rows: &[Row], rids: &[Rid]) -> Result<Vec<Row>> {
     let mut all: RoaringBitmap = rids.iter().copied().collect();
     for (first, bytes) in rows {
-        posting::decode(*first, bytes, &mut all)?;
+        all |= posting::decoded(*first, bytes)?;
     }
     let all: Vec<Rid> = all.iter().collect();
     Ok(posting::encode(&all))

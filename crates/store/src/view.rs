@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::key;
 use crate::lists;
 use crate::memory::Generation;
-use crate::posting;
+use crate::posting::{self, Gather};
 use crate::store::Shared;
 use crate::types::{ChangeKind, Head, Rid, Version};
 
@@ -166,12 +166,13 @@ impl View<'_> {
 
     /// What is on disk under a key, within bounds.
     fn read_list(&self, key: &[u8]) -> Result<RoaringBitmap> {
-        let mut bitmap = RoaringBitmap::new();
+        let mut all = Gather::default();
         let (low, high) = self.bounds.get();
         self.connection.postings(key, low, high, |first, rids| {
-            posting::decode(first, rids, &mut bitmap)?;
+            posting::decode(first, rids, &mut all)?;
             Ok(true)
         })?;
+        let bitmap = all.into_set();
         if let Some(epoch) = self.epoch
             && (low, high) == EVERYTHING
         {
@@ -203,7 +204,7 @@ impl View<'_> {
         let mut all = match self.shared.lists.get(&name) {
             Some(kept) => self.within_bounds(&kept),
             None => {
-                let mut all = RoaringBitmap::new();
+                let mut all = Gather::default();
                 let high = self.bounds.get().1;
                 self.connection.posting_range(
                     prefix,
@@ -216,6 +217,7 @@ impl View<'_> {
                         Ok(true)
                     },
                 )?;
+                let all = all.into_set();
                 if let Some(epoch) = self.epoch
                     && high == Rid::MAX
                 {
@@ -237,14 +239,15 @@ impl View<'_> {
         to: Option<&[u8]>,
         mut wanted: impl FnMut(&[u8]) -> bool,
     ) -> Result<RoaringBitmap> {
-        let mut all = RoaringBitmap::new();
+        let mut gathered = Gather::default();
         let highest = self.bounds.get().1;
         self.connection.posting_range(from, to, Order::Forward, |key, first, rids| {
             if first <= highest && wanted(key) {
-                posting::decode(first, rids, &mut all)?;
+                posting::decode(first, rids, &mut gathered)?;
             }
             Ok(true)
         })?;
+        let mut all = gathered.into_set();
         for generation in self.generations {
             generation.range(from, to, |key, rids| {
                 if wanted(key) {
@@ -271,11 +274,11 @@ impl View<'_> {
             });
         }
         let order = if backward { Order::Backward } else { Order::Forward };
-        let mut current: Option<(Vec<u8>, RoaringBitmap)> = None;
+        let mut current: Option<(Vec<u8>, Gather)> = None;
         let mut more = true;
         self.connection.posting_range(from, Some(to), order, |key, first, rids| {
             if let Some((k, rids)) = current.take_if(|(k, _)| k != key) {
-                more = step(&mut memory, backward, k, rids, &mut each)?;
+                more = step(&mut memory, backward, k, rids.into_set(), &mut each)?;
             }
             if more {
                 let (_, into) = current.get_or_insert_with(|| (key.to_vec(), Default::default()));
@@ -284,7 +287,7 @@ impl View<'_> {
             Ok(more)
         })?;
         if more && let Some((k, rids)) = current.take() {
-            more = step(&mut memory, backward, k, rids, &mut each)?;
+            more = step(&mut memory, backward, k, rids.into_set(), &mut each)?;
         }
         while more && let Some((k, rids)) = pop(&mut memory, backward) {
             more = each(&k, rids)?;

@@ -77,6 +77,50 @@ fn ids(snapshot: &mut Snapshot, text: &str) -> Vec<String> {
     page.rows.into_iter().map(|row| row.head.id).collect()
 }
 
+/// The last version, and the last one whose keys are all in posting rows.
+fn written(cluster: &Cluster, name: &str) -> (i64, i64) {
+    let mut client = postgres::Client::connect(&cluster.url(), postgres::NoTls).expect("connect");
+    let sql = "SELECT last, flushed FROM vitae.head h JOIN vitae.practice p USING (practice)
+               WHERE p.name = $1";
+    let row = client.query_one(sql, &[&name]).expect("a head");
+    (row.get(0), row.get(1))
+}
+
+/// What closes last leaves nothing to be read back: the next start looks at no version.
+#[test]
+fn a_store_that_closes_leaves_its_lists_in_rows() {
+    let Some(cluster) = cluster("a_store_that_closes_leaves_its_lists_in_rows") else { return };
+    const N: usize = 3_000;
+    let (a, name) = create(cluster);
+    let b = open(cluster, &name);
+    let commit = |store: &Store, puts: Vec<Put>| {
+        store.commit(WriteSet { puts, ..WriteSet::default() }).expect("commit");
+    };
+    commit(&a, (0..N).map(|i| patient(&format!("p{i}"), "first", Expect::New)).collect());
+    commit(&b, vec![patient("p7", "second", Expect::Version(1))]);
+    assert_eq!(written(cluster, &name), (N as i64 + 1, 0));
+    drop(b);
+    assert_eq!(written(cluster, &name), (N as i64 + 1, N as i64 + 1));
+    // The other one has the same versions in memory, and writes on.
+    commit(&a, vec![patient("p8", "second", Expect::Version(1))]);
+    let check = |store: &Store| {
+        let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
+        assert_eq!(ids(&mut snapshot, "family=first").len(), N - 2);
+        assert_eq!(ids(&mut snapshot, "family=second"), ["p7", "p8"]);
+        assert_eq!(store.verify(|_, _| {}).expect("verify").1, []);
+    };
+    check(&a);
+    drop(a);
+    assert_eq!(written(cluster, &name), (N as i64 + 2, N as i64 + 2));
+    let store = open(cluster, &name);
+    check(&store);
+    commit(&store, vec![patient("p9", "second", Expect::Version(1))]);
+    drop(store);
+    let store = open(cluster, &name);
+    let mut snapshot = store.snapshot(Sees::everything()).expect("snapshot");
+    assert_eq!(ids(&mut snapshot, "family=second"), ["p7", "p8", "p9"]);
+}
+
 /// Two stores write through dictionaries, systems and generations of each other; a third reads the
 /// feed all the while and misses nothing.
 #[test]

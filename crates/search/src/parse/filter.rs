@@ -448,6 +448,11 @@ fn compare(
         ("ne", _) => filter(FilterOp::Differs),
         ("co", K::String) => criterion(Modifier::Contains, ""),
         ("co", K::Date) if code != "_lastUpdated" => filter(FilterOp::Covers),
+        // search_filter.html#ops: whether a value's implicit imprecision includes the stated one.
+        ("co", K::Number) => Err(bad(format!(
+            "has '{code} co', which compares the precision that stored numbers were written with; \
+             values are indexed without it: ask with 'ap', or with 'ge' and 'le'"
+        ))),
         ("sw", K::String) => criterion(Modifier::None, ""),
         ("ew", K::String) => filter(FilterOp::EndsWith),
         ("gt", K::String) => filter(FilterOp::Greater),

@@ -247,6 +247,11 @@ impl Connection {
         }
     }
 
+    /// Whether each look is a round trip to a server: many rows at once are cheaper than few looks.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Connection::Postgres(_))
+    }
+
     /// Whether it is worth keeping.
     pub fn is_open(&self) -> bool {
         match self {

@@ -349,7 +349,7 @@ impl Writer {
         }
     }
 
-    /// What is not in posting rows yet stays in the log: the next start reads it from there.
+    /// What cannot be written to posting rows now stays in the log: the next start reads it there.
     pub(super) fn close_shared(&mut self) {
         if let Engine::Shared(others) = &mut self.engine {
             others.flusher.stop();
