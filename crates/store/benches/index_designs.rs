@@ -1,4 +1,4 @@
-//! What an index costs, by design: the numbers of `docs/adr/0007-index-design.md`.
+//! What an index costs, by design: the numbers of `docs/adr/0007-levels-kept-lists-columns.md`.
 //!
 //! `cargo bench -p store --bench index_designs -- 10000 100000 1000000`
 //!
