@@ -88,9 +88,15 @@ pub fn ask(random: &mut Random, made: &[Made]) -> Ask {
         }
         62..69 => {
             let ty = ty(random);
-            let of = match random.below(4) {
+            let many: Vec<&Made> = made.iter().filter(|made| made.has_versions).collect();
+            let of = match random.below(6) {
                 0 => "_history".to_owned(),
                 1 => format!("{ty}/_history"),
+                // What was seen once and is not now, or the other way round.
+                2 | 3 if !many.is_empty() => {
+                    let one = many[random.below(many.len() as u64) as usize];
+                    format!("{}/_history", one.name())
+                }
                 _ => format!("{ty}/{}/_history", id_of(ty, random)),
             };
             let follows = random.of(&["next", "last"]);
