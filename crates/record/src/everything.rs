@@ -24,7 +24,7 @@ use store::{ChangeKind, Cursor, Head, PageRequest, Rid, Snapshot};
 use crate::error::{Error, Kind, Result, warning};
 use crate::gate::{Asking, not_found, require};
 use crate::links::{BundleText, append_query, full_url, operation_path};
-use crate::page_token::PageToken;
+use crate::page_token::{self, PageToken};
 use crate::record::{Outcome, Record};
 use crate::request::{Operation, Response, View};
 use crate::write::deleted;
@@ -141,14 +141,7 @@ pub(crate) fn everything(
     let mut walk = Walk::new(record, def, &params, &may_see, id.is_none());
     let from = token.as_ref().map(|token| place_of(&token.cursor)).transpose()?;
     let t = snapshot.at();
-    let url = |token: Option<&PageToken>| {
-        let mut url = format!("{}/{own_path}", record.base_url());
-        if let Some(token) = token {
-            let text = record.page_key().seal(&own_path, token);
-            append_query(&[("_page".to_owned(), text)], &mut url);
-        }
-        url
-    };
+    let url = |token: Option<&PageToken>| page_token::url(record, &own_path, token);
     let head = |total: Option<u64>, next: Option<(Rid, Rid)>| {
         let mut head = BundleText::new("searchset", Some(ctx.at_ms), total, 1024);
         head.link("self", &url(token.as_ref()));

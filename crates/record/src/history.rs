@@ -16,7 +16,7 @@ use crate::audit;
 use crate::error::{Error, Kind, Result};
 use crate::gate::{Asking, not_found, require};
 use crate::links::{BundleText, append_query, full_url};
-use crate::page_token::PageToken;
+use crate::page_token::{self, PageToken};
 use crate::record::{Outcome, Record};
 use crate::request::{HistoryOf, Response, View};
 
@@ -125,14 +125,7 @@ pub(crate) fn history(
     let place = token.as_ref().map(|token| (token.backward, token.cursor.rid));
     let page = page(&mut snapshot, scope, &params, place)?;
     let mut bundle = BundleText::new("history", Some(ctx.at_ms), page.total, page.n_bytes());
-    let url = |token: Option<&PageToken>| {
-        let mut url = format!("{}/{own_path}", record.base_url());
-        if let Some(token) = token {
-            let text = record.page_key().seal(&own_path, token);
-            append_query(&[("_page".to_owned(), text)], &mut url);
-        }
-        url
-    };
+    let url = |token: Option<&PageToken>| page_token::url(record, &own_path, token);
     bundle.link("self", &url(token.as_ref()));
     bundle.link("first", &url(None));
     let t = snapshot.at();

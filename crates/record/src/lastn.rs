@@ -18,7 +18,7 @@ use crate::audit;
 use crate::error::{Error, Kind, Result};
 use crate::gate::{Asking, require};
 use crate::links::{BundleText, append_query, full_url, operation_path};
-use crate::page_token::PageToken;
+use crate::page_token::{self, PageToken};
 use crate::record::{Outcome, Record};
 use crate::request::{Operation, Response, Summary, View};
 
@@ -83,14 +83,7 @@ pub(crate) fn lastn(
     let is_count = query.summary == search::query::Summary::Count;
     let count = if is_count { 0 } else { query.count.unwrap_or(COUNT_DEFAULT) as usize };
     let shown = &rest[..rest.len().min(count)];
-    let url = |token: Option<&PageToken>| {
-        let mut url = format!("{}/{own_path}", record.base_url());
-        if let Some(token) = token {
-            let text = record.page_key().seal(&own_path, token);
-            append_query(&[("_page".to_owned(), text)], &mut url);
-        }
-        url
-    };
+    let url = |token: Option<&PageToken>| page_token::url(record, &own_path, token);
     let total = Some(newest.len() as u64);
     let mut bundle = BundleText::new("searchset", Some(ctx.at_ms), total, shown.len() * 1024);
     bundle.link("self", &url(token.as_ref()));

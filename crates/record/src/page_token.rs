@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use store::{Cursor, Rid};
 
 use crate::error::{Error, Kind, Result};
+use crate::links::append_query;
+use crate::record::Record;
 
 /// Length of the signature that a token carries, in bytes.
 const TAG_BYTES: usize = 16;
@@ -54,6 +56,17 @@ fn query_hash(query: &str) -> [u8; HASH_BYTES] {
     let mut out = [0; HASH_BYTES];
     out.copy_from_slice(&Sha256::digest(query.as_bytes())[..HASH_BYTES]);
     out
+}
+
+/// Address of a page of the list that `own_path` names; of its beginning without a token.
+pub(crate) fn url(record: &Record, own_path: &str, token: Option<&PageToken>) -> String {
+    let slash = if own_path.is_empty() || own_path.starts_with(['/', '?']) { "" } else { "/" };
+    let mut url = format!("{}{slash}{own_path}", record.base_url());
+    if let Some(token) = token {
+        let text = record.page_key().seal(own_path, token);
+        append_query(&[("_page".to_owned(), text)], &mut url);
+    }
+    url
 }
 
 impl PageKey {

@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, Result, warning};
 use crate::explain;
 use crate::gate::{Asking, require};
 use crate::links::{BundleText, append_query, full_url};
-use crate::page_token::PageToken;
+use crate::page_token::{self, PageToken};
 use crate::record::{Outcome, Record};
 use crate::request::{Handling, Response, Summary, View};
 use crate::terms::Lookups;
@@ -253,14 +253,7 @@ pub(crate) fn search(record: &Record, ctx: &Asking<'_>, asked: &Asked<'_>) -> Re
     })?;
 
     let t = snapshot.at();
-    let url = |token: Option<&PageToken>| {
-        let mut url = format!("{}{own_path}", record.base_url());
-        if let Some(token) = token {
-            let text = record.page_key().seal(&own_path, token);
-            append_query(&[("_page".to_owned(), text)], &mut url);
-        }
-        url
-    };
+    let url = |token: Option<&PageToken>| page_token::url(record, &own_path, token);
     let size = page.rows.iter().chain(&included).map(|row| row.body.len() + 160).sum();
     let mut bundle = BundleText::new("searchset", Some(ctx.at_ms), page.total, size);
     bundle.link("self", &url(token.as_ref()));
