@@ -21,6 +21,8 @@ impl Folder {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let n = NEXT.fetch_add(1, Ordering::SeqCst);
         let path = std::env::temp_dir().join(format!("vitae-store-{}-{n}", std::process::id()));
+        // Of a program that was killed and had the same number.
+        let _left = std::fs::remove_dir_all(&path);
         Folder(path)
     }
 

@@ -78,7 +78,7 @@ pub fn made(random: &mut Random, n: usize) -> Vec<Made> {
         let id = match ty {
             "Patient" if idx < 21 => format!("p{}", idx - 11),
             "Patient" => format!("p{}", random.below(PATIENTS)),
-            _ if idx < 29 || random.in_ten(8) => {
+            _ if idx < 29 || random.in_ten(5) => {
                 format!("{}{}", ty[..1].to_lowercase(), first(ty) as u64 % IDS)
             }
             _ => format!("{}{}", ty[..1].to_lowercase(), random.below(1 + first(ty) as u64)),
