@@ -197,10 +197,14 @@ fn provision(node: Json<'_>, depth: usize) -> Provision {
                 Some(period) => own.period = Some(period),
                 None => own.is_unclear = true,
             },
-            "securityLabel" => own.labels.extend(value.items().filter_map(coding)),
+            "securityLabel" => {
+                own.labels.extend(value.items().filter_map(coding));
+                own.is_unclear |= own.labels.len() < value.items().count();
+            }
             "code" => {
                 let codings = value.items().flat_map(|concept| concept.list("coding"));
                 own.codes.extend(codings.filter_map(coding));
+                own.is_unclear |= value.items().any(|concept| !has_code(concept));
             }
             "class" => {
                 for one in value.items() {
@@ -234,6 +238,10 @@ fn provision(node: Json<'_>, depth: usize) -> Provision {
         .flat_map(|concept| concept.list("coding"))
         .filter_map(|coding| coding.str("code").map(|code| code.into_owned()))
         .collect();
+    // Without codes they bound nothing that can be understood.
+    let is_uncoded = node.list("purpose").any(|one| coding(one).is_none())
+        || node.list("action").any(|concept| !has_code(concept));
+    own.is_unclear |= is_uncoded;
     let looks = |code: &String| matches!(code.as_str(), "access" | "use" | "disclose" | "collect");
     own.is_elsewhere = !actions.is_empty() && !actions.iter().any(looks);
     for actor in node.list("actor") {
@@ -254,11 +262,21 @@ fn provision(node: Json<'_>, depth: usize) -> Provision {
         own.codes.clear();
         own.types.clear();
         own.data.clear();
+        own.labels.clear();
+        if is_uncoded {
+            own.purposes.clear();
+            own.is_elsewhere = false;
+        }
         if own.actors.len() < node.list("actor").count() {
             own.actors.clear();
         }
     }
     own
+}
+
+/// Whether a concept is more than text.
+fn has_code(concept: Json<'_>) -> bool {
+    concept.list("coding").any(|one| coding(one).is_some())
 }
 
 fn coding(node: Json<'_>) -> Option<Coded> {

@@ -145,34 +145,10 @@ fn basic(text: &str) -> Option<(String, String)> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = String::from_utf8(base64(packed.trim())?).ok()?;
+    let decoded = String::from_utf8(stdx::base64::decode(packed)?).ok()?;
     let (id, secret) = decoded.split_once(':')?;
     let plain = |text: &str| record::parse_query(text).into_iter().next().map(|(n, _)| n);
     Some((plain(id)?, plain(secret).unwrap_or_default()))
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut n_bits) = (0u32, 0);
-    for b in text.bytes() {
-        let digit = match b {
-            b'A'..=b'Z' => b - b'A',
-            b'a'..=b'z' => b - b'a' + 26,
-            b'0'..=b'9' => b - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(digit);
-        n_bits += 6;
-        if n_bits >= 8 {
-            n_bits -= 8;
-            out.push((bits >> n_bits) as u8);
-            bits &= (1 << n_bits) - 1;
-        }
-    }
-    Some(out)
 }
 
 #[cfg(test)]

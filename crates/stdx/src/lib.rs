@@ -2,6 +2,7 @@
 //!
 //! No I/O, clock or randomness: callers hand in time and random bytes.
 
+pub mod base64;
 pub mod hex;
 pub mod merkle;
 pub mod varint;

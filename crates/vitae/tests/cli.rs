@@ -186,6 +186,15 @@ fn a_policy_is_checked_set_and_shown_while_people_are_at_work() {
     let refused = practice.run(&["policy", "check", &file]);
     assert!(refused.code == 1 && refused.err.contains("surgeon"), "{}", refused.err);
     assert_eq!(practice.run(&["policy", "set", "--data", &data, &file]).code, 1);
+    const BYTES_MAX: usize = 256 * 1024;
+    std::fs::write(&file, "#".repeat(BYTES_MAX + 1)).expect("written");
+    let large = practice.run(&["policy", "set", "--data", &data, &file]);
+    assert!(large.code == 1 && large.err.contains("262144 bytes"), "{}", large.err);
+    let shown = practice.run(&["policy", "show", "--data", &data]);
+    assert!(shown.out.contains("[provider]"), "nothing was changed");
+    let filled = format!("{}{}", shown.out, "#".repeat(BYTES_MAX - shown.out.len()));
+    std::fs::write(&file, filled).expect("written");
+    assert_eq!(practice.run(&["policy", "set", "--data", &data, &file]).code, 0, "at the limit");
     std::fs::write(&file, strict).expect("written");
     assert_eq!(practice.run(&["policy", "check", &file]).code, 0);
 

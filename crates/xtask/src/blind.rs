@@ -113,8 +113,8 @@ const PLACES: &[Place] = &[
     (
         "ids that a client chooses",
         "record/src/write/permitted.rs",
-        "if self.ctx.may.knows().rule(rt) == &Rule::All {",
-        "if self.ctx.may.knows().rule(rt) != &Rule::Nothing {",
+        "        if self.knows_all(rt) {\n            return Ok(());",
+        "        if self.ctx.may.knows().rule(rt) != &Rule::Nothing {\n            return Ok(());",
     ),
     (
         "references that are written",

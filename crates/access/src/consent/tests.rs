@@ -128,6 +128,42 @@ fn exceptions_stand_inside_what_they_except_from() {
     assert!(hides(&unclear, &ctx, &known("Condition", "p1", &[])), "an unclear permit is none");
 }
 
+/// A boundary without a code must not widen a `permit` nor narrow a `deny`.
+#[test]
+fn what_has_no_code_restricts() {
+    let ctx = program("c1", Purpose::Treatment);
+    for bound in [
+        r#""securityLabel":[{"display":"normal"}]"#,
+        r#""code":[{"text":"allergies"}]"#,
+        r#""purpose":[{"display":"treatment"}]"#,
+        r#""action":[{"text":"look"}]"#,
+        r#""dataPeriod":{"end":"2020"}"#,
+    ] {
+        let permit = format!(r#"{{"type":"deny","provision":[{{"type":"permit",{bound}}}]}}"#);
+        assert!(hides(&consent(&permit), &ctx, &known("Condition", "p1", &[])), "{bound}");
+        let deny = format!(r#"{{"type":"deny",{bound}}}"#);
+        assert!(hides(&consent(&deny), &ctx, &known("Condition", "p1", &[])), "{bound}");
+    }
+}
+
+#[test]
+fn provisions_inside_each_other_have_a_limit() {
+    let ctx = program("c1", Purpose::Treatment);
+    let nested = |depth: usize| {
+        let inner = |text: String, at: usize| {
+            let ty = if at.is_multiple_of(2) { "deny" } else { "permit" };
+            format!(r#"{{"type":"{ty}","provision":[{text}]}}"#)
+        };
+        let last =
+            format!(r#"{{"type":"{}"}}"#, if depth.is_multiple_of(2) { "deny" } else { "permit" });
+        consent(&(0..depth).rev().fold(last, inner))
+    };
+    let hidden = |depth| hides(&nested(depth), &ctx, &known("Condition", "p1", &[]));
+    // The last `permit` that is understood, and one that lies too deep and so is none.
+    assert!(!hidden(DEPTH_MAX - 1));
+    assert!(hidden(DEPTH_MAX + 1));
+}
+
 #[test]
 fn only_active_consents_about_privacy_count() {
     let read = |text: &str| Consent::read(Doc::parse(text).expect(text).root());

@@ -69,7 +69,7 @@ impl Planner<'_> {
     /// Who sees a part of a type does not choose ids in it: whether one is taken would tell of the
     /// rest.
     pub(super) fn choose_id(&self, rt: ResourceType) -> Result<()> {
-        if self.ctx.may.knows().rule(rt) == &Rule::All {
+        if self.knows_all(rt) {
             return Ok(());
         }
         let text = format!("no {rt} of this id may be updated, and this login may not choose ids");

@@ -177,7 +177,7 @@ pub fn bytes_of(attachment: Node, binary: Binary) -> Option<Vec<u8>> {
     let decoded = |data: &str| {
         // Padding and white space say a little more than there is; nothing much larger is decoded.
         let may_fit = data.len() / 4 * 3 <= CONTENT_BYTES_MAX / 16 * 17;
-        let bytes = may_fit.then(|| base64(data)).flatten()?;
+        let bytes = may_fit.then(|| stdx::base64::decode(data)).flatten()?;
         (bytes.len() <= CONTENT_BYTES_MAX).then_some(bytes)
     };
     if let Some(data) = attachment.str("data") {
@@ -229,36 +229,6 @@ pub fn document_text(d: Node, lens: &Lens, binary: Binary) -> Option<DocumentTex
         shown.why_not = None;
     }
     Some(shown)
-}
-
-/// Bytes of base64 text (RFC 4648 §4), white space allowed; `None` when it is not base64.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut n_bits, mut padded) = (0u32, 0u8, false);
-    for byte in text.bytes().filter(|b| !b.is_ascii_whitespace()) {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
-                padded = true;
-                continue;
-            }
-            _ => return None,
-        };
-        if padded {
-            return None;
-        }
-        bits = bits << 6 | u32::from(six);
-        n_bits += 6;
-        if n_bits >= 8 {
-            n_bits -= 8;
-            out.push((bits >> n_bits & 0xff) as u8);
-        }
-    }
-    Some(out)
 }
 
 pub fn coverage(c: Node, lens: &Lens) -> Coverage {
