@@ -92,6 +92,19 @@ impl Auth {
         account.ok_or_else(|| Error::new(Kind::Grant, "the person may no longer sign in"))
     }
 
+    /// The account as it is kept, for a write that must not happen once it is switched off.
+    ///
+    /// Errors: [`Kind::Refused`] if it may not sign in.
+    pub(crate) fn enabled_item(&self, name: &str, id: &str) -> Result<ItemWrite, Error> {
+        let key = key_text(name).into_bytes();
+        let bytes = self.vault.item(ACCOUNTS, &key)?.ok_or_else(Error::refused)?;
+        let account = read(&bytes)?.account;
+        if account.id != id || account.disabled {
+            return Err(Error::refused());
+        }
+        Ok(ItemWrite { collection: ACCOUNTS, key, value: Some(bytes) })
+    }
+
     /// All accounts by name.
     pub fn accounts(&self) -> Result<Vec<Account>, Error> {
         let items = self.vault.items(ACCOUNTS, b"")?;

@@ -44,7 +44,7 @@ pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 pub use redirect::origin;
 pub use register::{PENDING_LIFE_MS, PENDING_MAX};
 pub use secret::{Secret, equal};
-pub use session::{SESSION_IDLE_MS, SESSION_LIFE_MS, Session};
+pub use session::{PROOF_LIFE_MS, SESSION_IDLE_MS, SESSION_LIFE_MS, Session, Standing};
 pub use signing::{ID_TOKEN_LIFE_MS, KEY_KEPT_MS, KEY_LIFE_MS};
 pub use site::Site;
 pub use token::{Introspection, Scheme, TOKEN_LIFE_MS, Token};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use auth::{
-    Auth, Introspection, Kind, MemoryVault, NewAccount, NewClient, SESSION_IDLE_MS,
-    SESSION_LIFE_MS, Secret, TOKEN_LIFE_MS, Token,
+    Auth, Introspection, Kind, MemoryVault, NewAccount, NewClient, PROOF_LIFE_MS, SESSION_IDLE_MS,
+    SESSION_LIFE_MS, Secret, Standing, TOKEN_LIFE_MS, Token,
 };
 use record::{Role, World};
 
@@ -245,4 +245,71 @@ fn a_token_that_was_seen_costs_next_to_nothing() {
     let each_ns = start.elapsed().as_nanos() / 10_000;
     println!("{each_ns} ns a look-up");
     assert!(each_ns < 50_000, "{each_ns} ns");
+}
+
+#[test]
+fn a_session_that_nothing_came_for_is_locked_until_proved_again() {
+    let f = fixture();
+    let (secret, session) = f.auth.login("nora", PASSWORD, None).expect("right");
+    let standing = || f.auth.standing_quietly(secret.expose()).expect("reads");
+    // Asking by itself does not count as use.
+    for _ in 0..15 {
+        assert!(matches!(standing(), Standing::Live(_)));
+        f.clock.pass(SESSION_IDLE_MS / 15);
+    }
+    assert!(matches!(standing(), Standing::Locked(_)));
+    assert!(f.auth.session(secret.expose()).expect("reads").is_none());
+    // Also for a process that starts later, and when the clock is set back.
+    let auth = restart(&f.vault, &f.clock);
+    f.clock.pass(-SESSION_IDLE_MS);
+    assert!(matches!(auth.standing(secret.expose()), Ok(Standing::Locked(_))));
+    f.clock.pass(SESSION_IDLE_MS);
+    let wrong = f.auth.prove_again(&session, "a wrong password", None);
+    assert_eq!(kind(wrong), Kind::Refused);
+    assert!(matches!(standing(), Standing::Locked(_)));
+    f.auth.prove_again(&session, PASSWORD, None).expect("right");
+    assert!(f.auth.session(secret.expose()).expect("reads").is_some());
+    // Locked by hand; over by age all the same.
+    f.auth.lock(secret.expose()).expect("locks");
+    assert!(matches!(standing(), Standing::Locked(_)));
+    f.clock.pass(SESSION_LIFE_MS);
+    assert!(matches!(standing(), Standing::Out));
+    assert_eq!(kind(f.auth.prove_again(&session, PASSWORD, None)), Kind::Refused);
+}
+
+#[test]
+fn a_proof_of_who_one_is_holds_for_a_while() {
+    let f = fixture();
+    let (secret, _) = f.auth.login("nora", PASSWORD, None).expect("right");
+    let session = || f.auth.session(secret.expose()).expect("reads").expect("lives");
+    let is_proved = || session().is_proved(f.clock.now_ms());
+    assert!(is_proved(), "signing in is a proof");
+    f.clock.pass(PROOF_LIFE_MS - 1);
+    assert!(is_proved());
+    f.clock.pass(1);
+    assert!(!is_proved(), "using the session is none");
+    f.auth.prove_again(&session(), PASSWORD, Some("10.0.0.1")).expect("right");
+    assert!(is_proved());
+    f.clock.pass(-1);
+    assert!(!is_proved(), "a proof of the future is none");
+    f.clock.pass(1);
+    let auth = restart(&f.vault, &f.clock);
+    let read = auth.session(secret.expose()).expect("reads").expect("lives");
+    assert!(read.is_proved(f.clock.now_ms()), "kept over a restart");
+    let proofs = f.vault.events().iter().filter(|e| e.action == "session-proved").count();
+    assert_eq!(proofs, 1);
+}
+
+#[test]
+fn an_ended_session_is_not_written_again_by_who_still_holds_it() {
+    let f = fixture();
+    let (secret, session) = f.auth.login("nora", PASSWORD, None).expect("right");
+    let other = restart(&f.vault, &f.clock);
+    assert!(other.session(secret.expose()).expect("reads").is_some());
+    f.auth.set_disabled("nora", true).expect("off");
+    f.clock.pass(2 * 60_000);
+    assert!(other.session(secret.expose()).expect("reads").is_none(), "by its own look");
+    f.auth.set_disabled("nora", false).expect("on");
+    assert_eq!(kind(f.auth.prove_again(&session, PASSWORD, None)), Kind::Refused);
+    assert!(f.auth.sessions_of(&session.account_id).expect("lists").is_empty());
 }

@@ -78,7 +78,7 @@ fn demo() -> Markup {
     )
 }
 
-fn said(trouble: &Trouble) -> Markup {
+pub(crate) fn said(trouble: &Trouble) -> Markup {
     let tone = match trouble {
         Trouble::Refused | Trouble::Stale => Tone::Critical,
         Trouble::Wait(_) | Trouble::Ended => Tone::Caution,

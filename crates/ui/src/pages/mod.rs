@@ -1,6 +1,7 @@
 //! Pages outside the chart.
 
 pub mod account;
+pub mod again;
 pub mod apps;
 pub mod consent;
 pub mod error;

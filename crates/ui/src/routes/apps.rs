@@ -12,7 +12,9 @@ use crate::{
     load::{self, Failure, is_id},
     pages::apps,
     routes::{
-        App, answer,
+        App,
+        again::proof_wanted,
+        answer,
         authorize::{leading_to, place},
         desk::{Desk, desk, desk_of_all},
         head::Head,
@@ -125,6 +127,9 @@ pub(crate) async fn act(State(app): State<App>, head: Head, form: Fields) -> Res
     let (id, act) = (field(&form, "app").to_owned(), field(&form, "act").to_owned());
     desk(app, head, move |desk| {
         for_administrators(desk)?;
+        if let Some(asked) = proof_wanted(desk, "/admin/apps") {
+            return Ok(asked);
+        }
         let auth = &desk.app.config.auth;
         let done = match act.as_str() {
             "approve" => auth.approve_client(&id),

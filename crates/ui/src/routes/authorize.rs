@@ -2,7 +2,7 @@
 //!
 //! The rules stand in `auth`; here the question is shown and the answer is carried.
 
-use auth::{AuthorizeRequest, Consent, Kind, Unfit};
+use auth::{AuthorizeRequest, Consent, Kind, Standing, Unfit};
 use axum::{
     extract::{RawForm, State},
     http::{HeaderValue, StatusCode, header},
@@ -16,7 +16,7 @@ use crate::{
     pages::consent,
     routes::{
         App, POLICY, answer,
-        desk::{Desk, cookie_name, desk_of_all, signed_in},
+        desk::{Desk, cookie_name, desk_of_all, standing},
         head::Head,
     },
     view::{Ask, PatientRow, PickPatient},
@@ -59,7 +59,7 @@ pub(crate) async fn ask(State(app): State<App>, head: Head) -> Response {
         let (app, pairs, head) = (app.clone(), pairs.clone(), head.clone());
         tokio::task::spawn_blocking(move || {
             let request = app.config.auth.authorize_request(&app.config.site, &pairs)?;
-            Ok::<_, Unfit>((request, matches!(signed_in(&app, &head), Ok(Some(_)))))
+            Ok::<_, Unfit>((request, matches!(standing(&app, &head), Ok(Standing::Live(_)))))
         })
     };
     let (request, has_session) = match read.await {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Session;
+use auth::{Session, Standing};
 use axum::response::Response;
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
@@ -11,7 +11,7 @@ use record::{Ctx, Handling, Kind, Request, Role};
 use crate::{
     layout::Reader,
     load::{Failure, Reads},
-    routes::{App, answer, head::Head},
+    routes::{App, again::again, answer, head::Head},
     view_of::Lens,
     when::Now,
 };
@@ -68,9 +68,10 @@ fn run<F>(app: App, head: Head, all: bool, work: F) -> Response
 where
     F: FnOnce(&Desk) -> Result<Response, Failure>,
 {
-    let session = match signed_in(&app, &head) {
-        Ok(Some(session)) => session,
-        Ok(None) => return answer::go_to(&sign_in(&head)),
+    let session = match standing(&app, &head) {
+        Ok(Standing::Live(session)) => session,
+        Ok(Standing::Locked(_)) => return answer::go_to(&again(&head.target)),
+        Ok(Standing::Out) => return answer::go_to(&sign_in(&head)),
         Err(failure) => return answer::failure(failure, &app, &head),
     };
     let request_id = app.config.record.new_id();
@@ -95,10 +96,10 @@ fn sign_in(head: &Head) -> String {
     out
 }
 
-/// The session of the cookie, if it lives.
-pub(crate) fn signed_in(app: &App, head: &Head) -> Result<Option<Arc<Session>>, Failure> {
-    let Some(secret) = head.cookie(cookie_name(app.config.tls)) else { return Ok(None) };
-    app.config.auth.session(secret).map_err(|error| {
+/// Where the browser of the cookie stands.
+pub(crate) fn standing(app: &App, head: &Head) -> Result<Standing, Failure> {
+    let Some(secret) = head.cookie(cookie_name(app.config.tls)) else { return Ok(Standing::Out) };
+    app.config.auth.standing(secret).map_err(|error| {
         tracing::error!(%error, "a session could not be read");
         Failure::Busy
     })

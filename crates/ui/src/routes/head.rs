@@ -38,6 +38,12 @@ impl Head {
         self.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// Path and query of the page that the request comes from, if it is one of ours.
+    pub fn came_from(&self) -> Option<&str> {
+        let (_, rest) = self.referer.as_deref()?.split_once("://")?;
+        Some(local(rest.get(rest.find('/')?..)?))
+    }
+
     pub fn theme(&self) -> Theme {
         Theme::from_cookie(self.cookie("theme").unwrap_or(""))
     }

@@ -4,6 +4,7 @@
 //! `record.execute` under the session's context, so what a role may not see is not there.
 
 mod admin;
+mod again;
 mod answer;
 mod apps;
 mod authorize;
@@ -102,6 +103,9 @@ pub fn router(config: Config) -> Router {
     Router::new()
         .route("/", get(staff::today))
         .route("/login", get(staff::login_page).post(staff::login))
+        .route("/login/again", get(again::page).post(again::prove))
+        .route("/session", get(again::state).post(again::used))
+        .route("/lock", post(again::lock))
         .route("/logout", post(staff::logout))
         .route("/account", get(staff::account))
         .route("/account/sessions/end", post(staff::end_session))

@@ -13,7 +13,7 @@ use crate::{
     pages::{self, login::Login, login::Trouble},
     routes::{
         App, answer,
-        desk::{cookie_name, desk, signed_in},
+        desk::{cookie_name, desk, standing},
         head::{Head, local},
     },
     view::{Session, When},
@@ -40,9 +40,9 @@ pub(crate) async fn login_page(State(app): State<App>, head: Head) -> Response {
     // A session that is there needs no second one; one that ended is told.
     let had_one = head.cookie(cookie_name(app.config.tls)).is_some();
     let copy = (app.clone(), head.clone());
-    let live = tokio::task::spawn_blocking(move || signed_in(&copy.0, &copy.1)).await;
+    let live = tokio::task::spawn_blocking(move || standing(&copy.0, &copy.1)).await;
     let next = local(head.param("next").unwrap_or("/")).to_owned();
-    if let Ok(Ok(Some(_))) = live {
+    if let Ok(Ok(auth::Standing::Live(_))) = live {
         return answer::go_to(&next);
     }
     let trouble = (had_one && head.param("next").is_some()).then_some(Trouble::Ended);
@@ -53,9 +53,16 @@ pub(crate) async fn login(State(app): State<App>, head: Head, form: Fields) -> R
     let (user, password) = (field(&form, "user").to_owned(), field(&form, "password").to_owned());
     let next = local(field(&form, "next")).to_owned();
     let (auth, address) = (app.config.auth.clone(), head.address.clone());
-    let name = user.clone();
-    let done =
-        tokio::task::spawn_blocking(move || auth.login(name.trim(), &password, address.as_deref()));
+    let (name, before) =
+        (user.clone(), head.cookie(cookie_name(app.config.tls)).map(str::to_owned));
+    let done = tokio::task::spawn_blocking(move || {
+        let session = auth.login(name.trim(), &password, address.as_deref())?;
+        // What this browser was signed in to before is over.
+        if let Some(before) = before {
+            auth.logout(&before)?;
+        }
+        Ok::<_, auth::Error>(session)
+    });
     let trouble = match done.await {
         Ok(Ok((secret, _))) => {
             let mut response = answer::go_to(&next);
@@ -221,12 +228,7 @@ fn look_cookie(app: &App, name: &str, value: &str) -> String {
 
 /// Back to the page of the form, if it is one of ours.
 fn back(head: &Head) -> Response {
-    let path = head
-        .referer
-        .as_deref()
-        .and_then(|r| r.split_once("://"))
-        .and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
-    answer::go_to(local(path.unwrap_or("/account")))
+    answer::go_to(head.came_from().unwrap_or("/account"))
 }
 
 /// Light or dark, the other of what is set; without a script the system's choice counts as light.

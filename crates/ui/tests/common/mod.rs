@@ -9,7 +9,9 @@ use axum::{
     http::{Request, Response, header},
 };
 use fhir::json::Doc;
-use record::{Config as RecordConfig, Ctx, DataKey, ImportOptions, Record, Role, SystemWorld};
+use record::{
+    Config as RecordConfig, Ctx, DataKey, ImportOptions, Record, Role, SystemWorld, World,
+};
 use tower::ServiceExt;
 
 /// Bytes of a page that a test reads.
@@ -39,10 +41,19 @@ fn today() -> (i32, u8, u8) {
 
 /// `patients` generated people, and with `encounters` one patient who has so many visits.
 pub fn practice(name: &str, patients: u64, encounters: usize) -> Practice {
+    practice_in(Arc::new(SystemWorld), name, patients, encounters)
+}
+
+/// As [`practice`], at a clock of the test's own.
+pub fn practice_in(
+    world: Arc<dyn World>,
+    name: &str,
+    patients: u64,
+    encounters: usize,
+) -> Practice {
     let folder = std::env::temp_dir().join(format!("vitae-ui-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a temporary folder");
-    let world = Arc::new(SystemWorld);
     let record = Record::create(RecordConfig {
         folder: folder.clone(),
         key: DataKey::random().expect("randomness"),
