@@ -4,13 +4,25 @@
 //! | member | meaning |
 //! | --- | --- |
 //! | `t` | time of the request, FHIR instant |
-//! | `who`, `role`, `why` | actor, role, purpose of use |
+//! | `who`, `name`, `role`, `why` | actor, name at that time, role, purpose of use |
+//! | `app` | the program through which a person acted |
 //! | `do` | C, R, U, D, or E for executing a search, history or Bundle |
 //! | `what` | `Type/id`, `Type/id/_history/v`, or the query |
 //! | `n` | how many resources were changed or shown |
-//! | `patients` | Patient resources whose data was touched, where known; at most [`PATIENTS_MAX`] |
+//! | `patients` | Patient resources whose data was touched or shown |
+//! | `all` | true: the data of every patient was shown |
 //! | `ok` | HTTP status |
 //! | `req`, `from` | request id, network address |
+//!
+//! What touches more than [`PATIENTS_MAX`] patients leaves several leaves, alike but for them: who
+//! opened a chart is never left out.
+//! The leaves are the only truth. [`index`] finds them again, [`event`] shows them as AuditEvents.
+
+pub(crate) mod ask;
+pub(crate) mod index;
+mod keys;
+pub(crate) mod leaf;
+mod segment;
 
 use std::collections::BTreeSet;
 
@@ -22,8 +34,8 @@ use crate::request::{HistoryOf, Request};
 use crate::write::Op;
 use access::{Actor, Ctx};
 
-/// Patients that one leaf lists.
-const PATIENTS_MAX: usize = 50;
+/// Patients that one leaf lists; a commit or page with more leaves several.
+pub(crate) const PATIENTS_MAX: usize = 1_000;
 /// Characters of a query that a leaf keeps.
 const WHAT_MAX: usize = 2048;
 
@@ -34,33 +46,51 @@ pub(crate) struct Event {
     pub what: String,
     pub n: usize,
     pub patients: BTreeSet<String>,
+    /// Everybody's data was shown.
+    pub all: bool,
     pub status: u16,
 }
 
-/// One leaf.
-pub(crate) fn leaf(ctx: &Ctx, event: &Event) -> Vec<u8> {
-    let mut out = String::with_capacity(256);
+/// The leaves of an event: one, or more where more patients are concerned than one leaf lists.
+pub(crate) fn leaves(ctx: &Ctx, event: &Event) -> Vec<Vec<u8>> {
+    if event.patients.len() <= PATIENTS_MAX {
+        return vec![leaf(ctx, event, event.patients.iter())];
+    }
+    let all: Vec<&String> = event.patients.iter().collect();
+    all.chunks(PATIENTS_MAX).map(|some| leaf(ctx, event, some.iter().copied())).collect()
+}
+
+fn leaf<'p>(ctx: &Ctx, event: &Event, patients: impl Iterator<Item = &'p String>) -> Vec<u8> {
+    let mut out = String::with_capacity(320);
     out.push_str("{\"t\":\"");
     out.push_str(&format_instant(ctx.at_ms));
     out.push_str("\",\"who\":");
     write_string(&ctx.actor.label(), &mut out);
-    if let Actor::User { role, .. } = &ctx.actor {
-        member("role", role.as_str(), &mut out);
+    match &ctx.actor {
+        Actor::User { name, role, .. } => {
+            member("name", name, &mut out);
+            member("role", role.as_str(), &mut out);
+        }
+        Actor::Client { name, .. } => member("name", name, &mut out),
+        Actor::System => {}
+    }
+    if let Some(app) = &ctx.app {
+        member("app", &app.id, &mut out);
     }
     member("why", ctx.purpose.as_str(), &mut out);
     member("do", event.action.encode_utf8(&mut [0; 4]), &mut out);
     let cut = event.what.char_indices().nth(WHAT_MAX).map_or(event.what.len(), |(at, _)| at);
     member("what", &event.what[..cut], &mut out);
     out.push_str(&format!(",\"n\":{}", event.n));
+    for (i, id) in patients.enumerate() {
+        out.push_str(if i == 0 { ",\"patients\":[" } else { "," });
+        write_string(id, &mut out);
+    }
     if !event.patients.is_empty() {
-        out.push_str(",\"patients\":[");
-        for (i, id) in event.patients.iter().take(PATIENTS_MAX).enumerate() {
-            if i > 0 {
-                out.push(',');
-            }
-            write_string(id, &mut out);
-        }
         out.push(']');
+    }
+    if event.all {
+        out.push_str(",\"all\":true");
     }
     out.push_str(&format!(",\"ok\":{}", event.status));
     member("req", &ctx.request_id, &mut out);
@@ -78,25 +108,31 @@ fn member(name: &str, value: &str, out: &mut String) {
     write_string(value, out);
 }
 
-/// The leaf of a commit.
-pub(crate) fn write_leaf(ctx: &Ctx, ops: &[Op<'_>], puts: &[store::Put]) -> Vec<u8> {
-    let mut patients = BTreeSet::new();
+/// The leaves of a commit. `gone`: patients of whom it deletes something.
+pub(crate) fn write_leaves(
+    ctx: &Ctx,
+    ops: &[Op<'_>],
+    puts: &[store::Put],
+    gone: BTreeSet<String>,
+) -> Vec<Vec<u8>> {
+    let mut patients = gone;
     for put in puts {
-        if patients.len() >= PATIENTS_MAX {
-            break;
-        }
         if put.rt == ResourceType::PATIENT {
             patients.insert(put.id.clone());
         }
-        let others = put.references.iter().filter(|(rt, _)| *rt == ResourceType::PATIENT);
-        patients.extend(others.map(|(_, id)| id.clone()));
+        for (_, id) in put.references.iter().filter(|(rt, _)| *rt == ResourceType::PATIENT) {
+            if !patients.contains(id) {
+                patients.insert(id.clone());
+            }
+        }
     }
     let (action, what) = match (ops, puts) {
         ([op], [put]) => (op.what.audit_action(), format!("{}/{}", put.rt, put.id)),
         ([op], []) => (op.what.audit_action(), op.what.subject()),
         _ => ('E', format!("transaction of {} entries", ops.len())),
     };
-    leaf(ctx, &Event { action, what, n: puts.len(), patients, status: 200 })
+    let event = Event { action, what, n: puts.len(), patients, all: false, status: 200 };
+    leaves(ctx, &event)
 }
 
 /// Action and object of a request, before anything is known about its outcome.
@@ -143,18 +179,15 @@ pub(crate) fn patients_of(version: &store::Version, into: &mut BTreeSet<String>)
 
 /// Patients that a stored resource refers to: found in the text, which is our own compact JSON.
 pub(crate) fn patients_in(rt: ResourceType, id: &str, body: &str, into: &mut BTreeSet<String>) {
-    if rt == ResourceType::PATIENT {
+    if rt == ResourceType::PATIENT && !into.contains(id) {
         into.insert(id.to_owned());
-        return;
     }
     const BEFORE: &str = "\"reference\":\"Patient/";
-    if into.len() < PATIENTS_MAX
-        && let Some(at) = body.find(BEFORE)
-    {
+    for at in memchr::memmem::find_iter(body.as_bytes(), BEFORE) {
         let rest = &body[at + BEFORE.len()..];
-        let end = rest.find(['"', '/']).unwrap_or(0);
-        if !into.contains(&rest[..end]) {
-            into.insert(rest[..end].to_owned());
+        let id = &rest[..rest.find(['"', '/', '#', '?']).unwrap_or(0)];
+        if !id.is_empty() && !into.contains(id) {
+            into.insert(id.to_owned());
         }
     }
 }
@@ -170,14 +203,33 @@ mod tests {
         let mut patients = BTreeSet::new();
         let body = r#"{"subject":{"reference":"Patient/p1"}}"#;
         patients_in(ResourceType::OBSERVATION, "o", body, &mut patients);
-        let event =
-            Event { action: 'R', what: "Observation/\"o".into(), n: 1, patients, status: 200 };
-        let text = String::from_utf8(leaf(&ctx, &event)).expect("UTF-8");
+        let what = "Observation/\"o".into();
+        let event = Event { action: 'R', what, n: 1, patients, all: false, status: 200 };
+        let text = String::from_utf8(leaves(&ctx, &event).remove(0)).expect("UTF-8");
         assert_eq!(
             text,
             "{\"t\":\"1970-01-01T00:00:00.000Z\",\"who\":\"System\",\"why\":\"HOPERAT\",\
              \"do\":\"R\",\"what\":\"Observation/\\\"o\",\"n\":1,\"patients\":[\"p1\"],\
              \"ok\":200,\"req\":\"req-1\",\"from\":\"127.0.0.1\"}"
         );
+    }
+    #[test]
+    fn all_patients_of_a_resource_are_found_and_none_is_left_out_of_the_leaves() {
+        let mut patients = BTreeSet::new();
+        let body = r#"{"a":[{"reference":"Patient/p1"},{"reference":"Patient/p2/_history/1"}]}"#;
+        patients_in(ResourceType::APPOINTMENT, "o", body, &mut patients);
+        assert_eq!(patients.iter().map(String::as_str).collect::<Vec<_>>(), ["p1", "p2"]);
+        let ctx = Ctx::system("req-1", 0);
+        for n in [PATIENTS_MAX, PATIENTS_MAX + 1] {
+            let patients: BTreeSet<String> = (0..n).map(|i| format!("p{i}")).collect();
+            let event = Event { action: 'E', patients: patients.clone(), ..Event::default() };
+            let leaves = leaves(&ctx, &event);
+            assert_eq!(leaves.len(), n.div_ceil(PATIENTS_MAX));
+            let read: BTreeSet<String> = leaves
+                .iter()
+                .flat_map(|bytes| leaf::Leaf::read(0, bytes).expect("a leaf").patients)
+                .collect();
+            assert_eq!(read, patients);
+        }
     }
 }

@@ -325,9 +325,6 @@ impl<'a> Walk<'a> {
             let is_root = head.rid == root.rid;
             self.add(head, body, "match", is_root) && self.entries.len() < BUNDLE_BYTES_MAX
         })?;
-        if root.rt == ResourceType::PATIENT {
-            self.outcome.patients.insert(root.id.clone());
-        }
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -383,6 +380,8 @@ impl<'a> Walk<'a> {
                 return false;
             }
         };
+        let stored = str::from_utf8(body).unwrap_or_default();
+        crate::audit::patients_in(head.rt, &head.id, stored, &mut self.outcome.patients);
         let base_url = self.base_url;
         self.entries.entry(|out| {
             full_url(base_url, head.rt.name(), &head.id, out);

@@ -9,7 +9,7 @@ use search::lookup::NoRecord;
 use search::parse::{Handling, Setting};
 use store::{ChangeKind, Scope, Snapshot, Version};
 
-use crate::audit::{Event, leaf};
+use crate::audit::Event;
 use crate::error::{Error, Kind, Result};
 use crate::gate::not_found;
 use crate::record::Record;
@@ -74,7 +74,8 @@ impl Record {
             Event { action: 'R', what: what.to_owned(), status: 200, ..Event::default() };
         event.n = usize::try_from(n_all).unwrap_or(usize::MAX);
         event.patients.extend(patient.map(str::to_owned));
-        self.store().audit(leaf(ctx, &event))?;
+        event.all = patient.is_none();
+        self.audit_event(ctx, &event)?;
         Ok(Export { snapshot, chosen, n_all })
     }
 

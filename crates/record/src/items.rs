@@ -5,7 +5,7 @@
 
 use store::{Check, CommitError, ItemOp, WriteSet};
 
-use crate::audit::{Event, leaf};
+use crate::audit::{Event, leaves};
 use crate::error::{Error, Result};
 use crate::record::Record;
 use access::Ctx;
@@ -84,7 +84,7 @@ impl Items<'_> {
                 .map(|e| Check::Item { collection: e.collection, key: e.key, value: e.value })
                 .collect(),
             items: changes.into_iter().map(Change::into_op).collect(),
-            audit: vec![leaf(ctx, &event)],
+            audit: leaves(ctx, &event),
             ..WriteSet::default()
         };
         match self.record.store().commit(set) {
@@ -102,6 +102,6 @@ impl Items<'_> {
     /// `action`: C, R, U, D or E; `status`: what HTTP would say.
     pub fn audit(&self, ctx: &Ctx, action: char, what: &str, status: u16) -> Result<()> {
         let event = Event { action, what: what.to_owned(), status, ..Event::default() };
-        Ok(self.record.store().audit(leaf(ctx, &event))?)
+        self.record.audit_event(ctx, &event)
     }
 }

@@ -39,6 +39,8 @@ pub use ::access::{
     Action, Actions, Actor, App, BadScope, Ctx, Extra, Level, Policy, Purpose, Role, Scope, Scopes,
 };
 pub use ::search::custom::Registry;
+pub use audit::ask::{AuditFilter, Found as AuditFound, LEAVES_MAX, LogOrder};
+pub use audit::leaf::{Deed, Leaf, Outcome as LeafOutcome};
 pub use error::{Error, Kind, Result};
 pub use export::Exported;
 pub use items::{Change, Expected, Items};

@@ -12,11 +12,13 @@ use crate::record::Record;
 use access::{Actor, Ctx};
 
 impl Record {
-    /// Recomputes hashes, versions, index, references and the audit tree.
+    /// Recomputes hashes, versions, index, references, the audit tree and its index.
     ///
     /// `progress` is called with versions done and versions in all.
     pub fn verify(&self, progress: impl FnMut(u64, u64)) -> Result<(Verified, Vec<Finding>)> {
-        Ok(self.store().verify(progress)?)
+        let (done, mut findings) = self.store().verify(progress)?;
+        findings.extend(self.audit_index().check(self)?);
+        Ok((done, findings))
     }
 
     /// Writes an encrypted copy while others go on. `practice` is kept in its header.

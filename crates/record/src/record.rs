@@ -53,6 +53,7 @@ struct Inner {
     terms: Terms,
     custom: CustomParams,
     gate: Gate,
+    audit_index: audit::index::Index,
 }
 
 /// A response and what the audit log needs to know about it.
@@ -115,8 +116,19 @@ impl Record {
         let (ids, terms) = (Ids::new(), Terms::default());
         let gate = Gate::new(crate::policy::open(&store)?);
         let custom = CustomParams::open(&store, &base_url)?;
+        let audit_index = audit::index::Index::default();
         Ok(Record {
-            inner: Arc::new(Inner { store, base_url, world, ids, page_key, terms, custom, gate }),
+            inner: Arc::new(Inner {
+                store,
+                base_url,
+                world,
+                ids,
+                page_key,
+                terms,
+                custom,
+                gate,
+                audit_index,
+            }),
         })
     }
 
@@ -174,6 +186,10 @@ impl Record {
         &self.inner.custom
     }
 
+    pub(crate) fn audit_index(&self) -> &audit::index::Index {
+        &self.inner.audit_index
+    }
+
     pub(crate) fn gate(&self) -> &Gate {
         &self.inner.gate
     }
@@ -197,9 +213,8 @@ impl Record {
             Ok(outcome) => {
                 if !outcome.is_audited {
                     let (status, n) = (outcome.response.status, outcome.n);
-                    let event = Event { action, what, n, patients: outcome.patients, status };
-                    let leaf = audit::leaf(ctx, &event);
-                    self.inner.store.audit(leaf).map_err(Error::from)?;
+                    let patients = outcome.patients;
+                    self.audit_event(ctx, &Event { action, what, n, patients, all: false, status })?;
                 }
                 Ok(outcome.response)
             }
@@ -210,10 +225,18 @@ impl Record {
     /// Audits a refusal; gives it back, or the failure to audit it.
     pub(crate) fn refused(&self, ctx: &Ctx, (action, what): (char, String), e: Error) -> Error {
         let event = Event { action, what, status: e.status(), ..Event::default() };
-        match self.inner.store.audit(audit::leaf(ctx, &event)) {
+        match self.audit_event(ctx, &event) {
             Ok(()) => e,
-            Err(failure) => failure.into(),
+            Err(failure) => failure,
         }
+    }
+
+    /// Queues the leaves of something that wrote nothing.
+    ///
+    /// Errors: `Unavailable`; what was asked for must then not be shown.
+    pub(crate) fn audit_event(&self, ctx: &Ctx, event: &Event) -> Result<()> {
+        audit::leaves(ctx, event).into_iter().try_for_each(|leaf| self.inner.store.audit(leaf))?;
+        Ok(())
     }
 
     fn perform(&self, ctx: &Asking<'_>, request: Request) -> Result<Outcome> {

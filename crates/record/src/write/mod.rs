@@ -13,12 +13,14 @@ mod plan;
 pub(crate) use operation::{Op, What};
 pub(crate) use plan::{Integrity, deleted};
 
+use std::collections::BTreeSet;
+
 use access::Action;
 use fhir::issue::Issue;
 use fhir_tables::ResourceType;
 use plan::{Done, Plan, plan};
 use search::world::Known;
-use store::{ChangeKind, Check, CommitError, Committed};
+use store::{ChangeKind, Check, CommitError, Committed, Put, PutKind, Snapshot};
 
 use crate::audit;
 use crate::error::{Error, Kind, Result};
@@ -56,12 +58,13 @@ pub(crate) fn write(
         // Until the commit is done: what is written is indexed by every parameter that exists.
         let custom = record.custom().known();
         let mut plan = plan(record, ctx, &mut snapshot, ops, mode, &custom.registry)?;
+        let gone = patients_of_deleted(&mut snapshot, &plan.set.puts)?;
         drop(snapshot);
         let rt = ResourceType::SEARCH_PARAMETER;
         plan.set.checks.push(Check::Unchanged { rt, since: custom.at });
         let texts = kept_texts(ctx, ops, &plan, mode);
-        let leaf = audit::write_leaf(ctx, ops, &plan.set.puts);
-        plan.set.audit.push(leaf);
+        let leaves = audit::write_leaves(ctx, ops, &plan.set.puts, gone);
+        plan.set.audit.extend(leaves);
         let parts = crate::find::items(&plan.set.puts);
         plan.set.items.extend(parts);
         plan.set.items.extend(mode.with.iter().cloned().map(Change::into_op));
@@ -95,6 +98,17 @@ pub(crate) fn write(
         }
     }
     Err(Error::new(Kind::Conflict, "others keep changing the same resources: try again"))
+}
+
+/// Whose data goes: a deletion itself says nothing of that.
+fn patients_of_deleted(snapshot: &mut Snapshot, puts: &[Put]) -> Result<BTreeSet<String>> {
+    let mut gone = BTreeSet::new();
+    for put in puts.iter().filter(|put| matches!(put.kind, PutKind::Delete)) {
+        if let Some(version) = snapshot.current(put.rt, &put.id)? {
+            audit::patients_of(&version, &mut gone);
+        }
+    }
+    Ok(gone)
 }
 
 /// The client's own condition that failed; `None` when the operation had none.

@@ -1,5 +1,6 @@
 //! Tests of the door.
 
+mod audit;
 mod cases;
 mod common;
 mod custom;

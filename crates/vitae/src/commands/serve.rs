@@ -29,6 +29,8 @@ const THREAD_KEPT_MAX: Duration = Duration::from_secs(10);
 const FORGET_EVERY: Duration = Duration::from_secs(5);
 /// How often the head of the audit log is written down.
 const TELL_EVERY: Duration = Duration::from_secs(60);
+/// How often the newest leaves of the audit log are indexed.
+const INDEX_EVERY: Duration = Duration::from_secs(10);
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
@@ -110,6 +112,7 @@ async fn host(
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
     let witness = config.audit_witness.clone().map(PathBuf::from);
     let telling = witness.clone().map(|file| tokio::spawn(tell(open.record.clone(), file)));
+    let indexer = Some(tokio::spawn(index_audit(open.record.clone())));
     let forgetter = open.record.waits().then(|| tokio::spawn(forget(open.clone())));
     let doors = super::site::Doors { rest: door, oauth };
     let handler = super::site::handler(doors, &open, &practice, data, site, zone, reading.clone());
@@ -122,7 +125,7 @@ async fn host(
     tracing::info!(%address, "ready");
     ready(address);
     let drained = serving.await;
-    for task in [Some(sweeper), forgetter, telling].into_iter().flatten() {
+    for task in [Some(sweeper), forgetter, telling, indexer].into_iter().flatten() {
         task.abort();
         let _ = task.await;
     }
@@ -207,6 +210,19 @@ async fn tell(record: Record, file: PathBuf) {
             Err(error) => tracing::error!(%error, "the witness of the audit log"),
         }
         tokio::time::sleep(TELL_EVERY).await;
+    }
+}
+
+/// Indexes the audit log behind those who read and write.
+async fn index_audit(record: Record) {
+    loop {
+        let record = record.clone();
+        match tokio::task::spawn_blocking(move || record.index_audit()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the audit log was not indexed"),
+            Err(error) => tracing::error!(%error, "the audit log was not indexed"),
+        }
+        tokio::time::sleep(INDEX_EVERY).await;
     }
 }
 

@@ -1,0 +1,281 @@
+//! Who opened which chart: the leaves say it, and the index finds it.
+
+use std::collections::BTreeSet;
+
+use case_kit::Random;
+use fhir::json::Doc;
+use fhir_tables::ResourceType;
+use record::{
+    Actor, AuditFilter, Change, Ctx, Deed, Kind, LEAVES_MAX, Leaf, LeafOutcome, LogOrder, Purpose,
+    Record, Request, Role, Scopes,
+};
+
+use crate::common::{START_MS, TestRecord};
+
+fn doc(text: &str) -> Doc {
+    Doc::parse(text).expect("JSON")
+}
+
+fn system() -> Ctx {
+    Ctx::system("test", START_MS)
+}
+
+fn user(name: &str, role: Role, patient: Option<&str>) -> Ctx {
+    Ctx {
+        actor: Actor::User {
+            id: format!("id-{name}"),
+            name: name.to_owned(),
+            role,
+            patient: patient.map(str::to_owned),
+        },
+        scopes: Scopes::all(),
+        purpose: Purpose::Treatment,
+        address: Some("192.0.2.7".to_owned()),
+        ..Ctx::system(format!("req-{name}"), START_MS)
+    }
+}
+
+fn put(record: &Record, ty: &str, id: &str, text: &str) {
+    let rt = ResourceType::from_name(ty).expect("a type");
+    let text = text.replacen('{', &format!("{{\"resourceType\":\"{ty}\",\"id\":\"{id}\","), 1);
+    record.execute(&system(), Request::update(rt, id, doc(&text))).expect("stored");
+}
+
+fn run(record: &Record, ctx: &Ctx, url: &str) {
+    let headers = record::Headers::default();
+    let request = record::route("GET", url, &headers, record::Payload::None).expect("a request");
+    record.execute(ctx, request).expect("an answer");
+}
+
+fn find(record: &Record, filter: &AuditFilter) -> Vec<Leaf> {
+    let officer = user("olga", Role::PrivacyOfficer, None);
+    let found = record.audit_find(&officer, filter, LogOrder::OldestFirst, (0, LEAVES_MAX));
+    let found = found.expect("an answer");
+    assert_eq!(found.leaves.len() as u64, found.total);
+    found.leaves
+}
+
+fn opened(record: &Record, patient: &str, person: &str) -> Vec<Leaf> {
+    let (patient, person) = (Some(patient.to_owned()), Some(person.to_owned()));
+    find(record, &AuditFilter { patient, person, ..AuditFilter::default() })
+}
+
+fn practice(record: &Record) {
+    for id in ["p1", "p2", "p3"] {
+        put(record, "Patient", id, r#"{"active":true}"#);
+        let subject = format!(r#"{{"status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/{id}"}}}}"#);
+        put(record, "Observation", &format!("o-{id}"), &subject);
+        let encounter = format!(r#"{{"status":"finished","class":{{"code":"AMB"}},"subject":{{"reference":"Patient/{id}"}}}}"#);
+        put(record, "Encounter", &format!("e-{id}"), &encounter);
+    }
+    let two = r#"{"status":"booked","participant":[
+        {"status":"accepted","actor":{"reference":"Patient/p1"}},
+        {"status":"accepted","actor":{"reference":"Patient/p2"}}]}"#;
+    put(record, "Appointment", "both", two);
+}
+
+/// Every way to see something of a patient is found under the patient.
+#[test]
+fn every_way_to_open_a_chart_is_found() {
+    let test = TestRecord::new();
+    let record = &test.record;
+    practice(record);
+    let ways: [(&str, &[&str]); 14] = [
+        ("/Patient/p1", &["p1"]),
+        ("/Observation/o-p1", &["p1"]),
+        ("/Observation/o-p1/_history/1", &["p1"]),
+        ("/Observation", &["p1", "p2", "p3"]),
+        ("/Observation?_count=1", &["p1"]),
+        ("/Observation?_summary=count", &[]),
+        ("/Patient?_revinclude=Observation:subject", &["p1", "p2", "p3"]),
+        ("/Observation?_id=o-p2&_include=Observation:subject", &["p2"]),
+        ("/Patient/p2/$everything", &["p1", "p2"]),
+        ("/Encounter/e-p3/$everything", &["p3"]),
+        ("/Observation/o-p3/_history", &["p3"]),
+        ("/Appointment/both", &["p1", "p2"]),
+        ("/Patient/p3/Observation", &["p3"]),
+        ("/Observation/$lastn?patient=p1&code:text=x", &["p1"]),
+    ];
+    for (n, (url, patients)) in ways.iter().enumerate() {
+        let name = format!("reader{n}");
+        run(record, &user(&name, Role::Provider, None), url);
+        for patient in ["p1", "p2", "p3"] {
+            let found = opened(record, patient, &name);
+            assert_eq!(found.len(), usize::from(patients.contains(&patient)), "{url} {patient}");
+        }
+    }
+    let finder = user("finder", Role::FrontDesk, None);
+    let ask = Request::FindPatients { typed: "nothing".to_owned(), count: 10 };
+    record.execute(&finder, ask).expect("an answer");
+    assert_eq!(opened(record, "p1", "finder"), []);
+    // What is deleted was somebody's.
+    let remover = user("remover", Role::Provider, None);
+    record.execute(&remover, Request::delete(ResourceType::OBSERVATION, "o-p3")).expect("gone");
+    let found = opened(record, "p3", "remover");
+    assert_eq!((found.len(), found[0].deed()), (1, Deed::Delete));
+    // An export of everything shows everybody's data.
+    let n_before = find(record, &AuditFilter { patient: Some("p3".into()), ..AuditFilter::default() });
+    record.export(&system(), None, |_| Ok::<(), record::Error>(())).expect("exported");
+    let filter = AuditFilter { patient: Some("p3".into()), ..AuditFilter::default() };
+    let found = find(record, &filter);
+    // Itself, and the question before.
+    assert_eq!(found.len(), n_before.len() + 2);
+    assert_eq!(found.last().map(Leaf::deed), Some(Deed::Export));
+}
+
+#[test]
+fn who_may_ask_and_what_a_patient_is_told() {
+    let test = TestRecord::new();
+    let record = &test.record;
+    practice(record);
+    let doctor = user("dora", Role::Provider, None);
+    run(record, &doctor, "/Observation");
+    run(record, &doctor, "/Observation/o-p1");
+    let ask = |ctx: &Ctx, patient: &str| {
+        let filter = AuditFilter { patient: Some(patient.to_owned()), ..AuditFilter::default() };
+        record.audit_find(ctx, &filter, LogOrder::NewestFirst, (0, 100)).map(|found| found.leaves)
+    };
+    for role in [Role::Admin, Role::PrivacyOfficer] {
+        assert!(ask(&user("x", role, None), "p1").is_ok());
+    }
+    for role in [Role::FrontDesk, Role::Nurse, Role::Provider, Role::Biller] {
+        let refused = ask(&user("x", role, None), "p1").expect_err("refused");
+        assert_eq!(refused.kind, Kind::Forbidden);
+    }
+    let patient = user("pat", Role::Patient, Some("p1"));
+    assert_eq!(ask(&patient, "p2").expect_err("refused").kind, Kind::Forbidden);
+    let told = ask(&patient, "p1").expect("the own chart");
+    let of_doctor: Vec<&Leaf> =
+        told.iter().filter(|leaf| leaf.name.as_deref() == Some("dora")).collect();
+    assert_eq!(of_doctor.len(), 2);
+    for leaf in of_doctor {
+        assert_eq!(leaf.patients, ["p1"]);
+        assert!(["", "Observation/o-p1"].contains(&leaf.what.as_str()), "{}", leaf.what);
+        assert_eq!((&leaf.address, leaf.n, leaf.request.as_str()), (&None, 0, ""));
+    }
+    // Through an app the patient is no reader of the log.
+    let app = record::App { id: "app".into(), name: "App".into() };
+    let through = Ctx { app: Some(app), ..patient };
+    assert_eq!(ask(&through, "p1").expect_err("refused").kind, Kind::Forbidden);
+    // Questions are in the log themselves, refused ones too.
+    let filter = AuditFilter { person: Some("PAT".into()), ..AuditFilter::default() };
+    let asked = find(record, &filter);
+    assert_eq!(asked.iter().map(|leaf| leaf.status).collect::<Vec<_>>(), [403, 200, 403]);
+    let filter = AuditFilter { app: Some("app".into()), ..AuditFilter::default() };
+    assert_eq!(find(record, &filter).len(), 1);
+    let too_many =
+        record.audit_find(&system(), &filter, LogOrder::NewestFirst, (0, LEAVES_MAX + 1));
+    assert_eq!(too_many.expect_err("too many").kind, Kind::TooMany);
+}
+
+/// More leaves than a segment holds, asked at random: the index finds what looking at every leaf
+/// finds, after a restart too; `verify` sees a segment that is not what its leaves come to, and a
+/// rebuilt index is whole.
+fn index_finds_what_the_leaves_say(test: TestRecord, n: usize) {
+    practice(&test.record);
+    let mut random = Random(5);
+    let people: Vec<Ctx> = ["ann", "ben", "cleo"]
+        .iter()
+        .zip([Role::Provider, Role::Nurse, Role::FrontDesk])
+        .map(|(name, role)| user(name, role, None))
+        .collect();
+    for i in 0..n {
+        let mut ctx = people[random.below(people.len() as u64) as usize].clone();
+        ctx.at_ms = START_MS + i as i64 * 700;
+        let url = random.of(&["/Patient/p1", "/Patient/p2", "/Observation/o-p3", "/Patient/none"]);
+        let request = record::route("GET", url, &record::Headers::default(), record::Payload::None);
+        let _ = test.record.execute(&ctx, request.expect("a request"));
+    }
+    test.record.index_audit().expect("indexed");
+    let test = test.reopened();
+    let record = &test.record;
+    let log = record.audit_log(&system()).expect("the log");
+    let all: Vec<Leaf> = log
+        .leaves(0, usize::MAX >> 1)
+        .expect("leaves")
+        .iter()
+        .map(|(seq, bytes)| Leaf::read(*seq, bytes).expect("a leaf"))
+        .collect();
+    drop(log);
+    for round in 0..30 {
+        let from = START_MS + random.below(n as u64 * 700) as i64;
+        let some = |random: &mut Random, texts: &[&str]| {
+            (random.below(2) == 0).then(|| random.of(texts).to_owned())
+        };
+        let filter = AuditFilter {
+            patient: some(&mut random, &["p1", "p2", "p3", "p4"]),
+            person: some(&mut random, &["Ann", "ben", "nobody"]),
+            outcome: (random.below(3) == 0).then(|| random.of(&LeafOutcome::ALL)),
+            deed: (random.below(3) == 0).then(|| random.of(&[Deed::Read, Deed::Update])),
+            from_ms: (random.below(2) == 0).then_some(from),
+            to_ms: (random.below(2) == 0).then_some(from + random.below(9_000_000) as i64),
+            ..AuditFilter::default()
+        };
+        let fits = |leaf: &&Leaf| {
+            let patient = filter.patient.as_ref();
+            patient.is_none_or(|id| leaf.patients.contains(id))
+                && filter.person.as_ref().is_none_or(|name| {
+                    leaf.name.as_deref() == Some(name.to_lowercase().as_str())
+                })
+                && filter.outcome.is_none_or(|outcome| leaf.outcome() == outcome)
+                && filter.deed.is_none_or(|deed| leaf.deed() == deed)
+                && filter.from_ms.is_none_or(|from| leaf.at_ms >= from)
+                && filter.to_ms.is_none_or(|to| leaf.at_ms <= to)
+                && leaf.seq < all.len() as u64
+        };
+        let expected: Vec<&Leaf> = all.iter().filter(fits).collect();
+        let skip = random.below(50) as usize;
+        let order = random.of(&[LogOrder::NewestFirst, LogOrder::OldestFirst]);
+        let officer = system();
+        let found = record.audit_find(&officer, &filter, order, (skip, 40)).expect("an answer");
+        // Questions of this test are leaves of the system, at the first moment of the log.
+        let n_own = found.total - expected.len() as u64;
+        assert!(n_own <= round, "{filter:?}: {} of {}", found.total, expected.len());
+        if n_own == 0 {
+            let mut page: Vec<&Leaf> = expected;
+            if order == LogOrder::NewestFirst {
+                page.reverse();
+            }
+            let page: Vec<&Leaf> = page.into_iter().skip(skip).take(40).collect();
+            assert_eq!(found.leaves.iter().collect::<Vec<_>>(), page, "{filter:?}");
+        }
+    }
+    let is_whole = |record: &Record| {
+        let (_, findings) = record.verify(|_, _| {}).expect("verified");
+        findings.iter().all(|finding| finding.check != "audit-index")
+    };
+    assert!(is_whole(record));
+    let items = record.items();
+    let segments: BTreeSet<Vec<u8>> = items
+        .scan("audit-index", b"b", None, 10_000)
+        .expect("blocks")
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(segments.is_empty(), n < 65_536);
+    if let Some(block) = segments.first() {
+        let gone = Change { collection: "audit-index", key: block.clone(), value: None };
+        assert!(items.commit(&system(), "test", Vec::new(), vec![gone]).expect("committed"));
+        assert!(!is_whole(record));
+        record.rebuild_audit_index(&system()).expect("rebuilt");
+        assert!(is_whole(record));
+    }
+}
+
+#[test]
+fn the_index_finds_what_the_leaves_say() {
+    index_finds_what_the_leaves_say(TestRecord::new(), 66_000);
+}
+
+#[test]
+fn the_index_finds_what_another_process_did() {
+    let Some(cluster) = case_kit::postgres::cluster("audit") else { return };
+    let test = TestRecord::on(cluster);
+    let other = test.beside();
+    practice(&test.record);
+    let reader = user("rita", Role::Provider, None);
+    run(&other.record, &reader, "/Patient/p1");
+    other.record.flush().expect("on disk");
+    // What another process did is found at once.
+    assert_eq!(opened(&test.record, "p1", "rita").len(), 1);
+}
