@@ -19,9 +19,11 @@
 //! The leaves are the only truth. [`index`] finds them again, [`event`] shows them as AuditEvents.
 
 pub(crate) mod ask;
+pub(crate) mod event;
 pub(crate) mod index;
 mod keys;
 pub(crate) mod leaf;
+pub(crate) mod search;
 mod segment;
 
 use std::collections::BTreeSet;

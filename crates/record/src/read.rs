@@ -25,6 +25,9 @@ pub(crate) fn read(
     unless: &Unless,
 ) -> Result<Outcome> {
     require(ctx, Action::Read, Some(rt))?;
+    if let Some(outcome) = of_log(record, ctx, rt, id, view)? {
+        return Ok(outcome);
+    }
     let Some(version) = record.store().read(rt, id, ctx.may.sees(Action::Read))? else {
         return Err(not_found(rt.name(), id));
     };
@@ -62,6 +65,11 @@ pub(crate) fn vread(
     view: &View,
 ) -> Result<Outcome> {
     require(ctx, Action::Read, Some(rt))?;
+    if vid == 1
+        && let Some(outcome) = of_log(record, ctx, rt, id, view)?
+    {
+        return Ok(outcome);
+    }
     let Some(version) =
         record.store().snapshot(ctx.may.sees(Action::Read))?.version(rt, id, vid)?
     else {
@@ -72,6 +80,30 @@ pub(crate) fn vread(
         return Err(deleted(&version.head));
     }
     shown(version, view)
+}
+
+/// The AuditEvent of a leaf of the audit log, which never changes.
+fn of_log(
+    record: &Record,
+    ctx: &Asking<'_>,
+    rt: ResourceType,
+    id: &str,
+    view: &View,
+) -> Result<Option<Outcome>> {
+    if rt != ResourceType::AUDIT_EVENT {
+        return Ok(None);
+    }
+    let Some(leaf) = audit::search::read(record, ctx, id)? else { return Ok(None) };
+    let text = audit::event::render(&leaf, record.base_url());
+    let response = Response {
+        status: 200,
+        body: Some(crate::view::apply(rt, text, view)?),
+        etag: Some(1),
+        last_modified_ms: Some(leaf.at_ms),
+        ..Response::default()
+    };
+    let patients = leaf.patients.into_iter().collect();
+    Ok(Some(Outcome { response, n: 1, patients, is_audited: false }))
 }
 
 fn shown(version: Version, view: &View) -> Result<Outcome> {

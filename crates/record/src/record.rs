@@ -214,7 +214,10 @@ impl Record {
                 if !outcome.is_audited {
                     let (status, n) = (outcome.response.status, outcome.n);
                     let patients = outcome.patients;
-                    self.audit_event(ctx, &Event { action, what, n, patients, all: false, status })?;
+                    self.audit_event(
+                        ctx,
+                        &Event { action, what, n, patients, all: false, status },
+                    )?;
                 }
                 Ok(outcome.response)
             }

@@ -219,6 +219,25 @@ pub(crate) fn search(record: &Record, ctx: &Asking<'_>, asked: &Asked<'_>) -> Re
         queries = read_queries(record, ctx, asked, &query_pairs, lookup)?;
     }
     let query = queries.controls();
+    let mut of_log = None;
+    if asked.rt == Some(ResourceType::AUDIT_EVENT)
+        && !is_explained
+        && !query.contained.inner
+        && audit::search::is_part(ctx, Action::Search)
+    {
+        let asked_for = audit::search::AskedFor {
+            query,
+            compartment: asked.compartment,
+            pairs: &query_pairs,
+            own_path: &own_path,
+            token: token.as_ref(),
+            count: query.count.unwrap_or(COUNT_DEFAULT) as usize,
+        };
+        if let Some(outcome) = audit::search::search(record, ctx, &asked_for)? {
+            return Ok(outcome);
+        }
+        of_log = Some(audit::search::remark());
+    }
     let mut snapshot = match &token {
         None => record.store().snapshot(ctx.may.sees(Action::Search))?,
         Some(token) => record.store().snapshot_at(token.t, ctx.may.sees(Action::Search))?,
@@ -288,7 +307,8 @@ pub(crate) fn search(record: &Record, ctx: &Asking<'_>, asked: &Asked<'_>) -> Re
     entries(&mut bundle, record, &matches, "match", (asked.rt, &view), &mut outcome)?;
     let included = Rows { rows: &included, inner: &[], scores: &[] };
     entries(&mut bundle, record, &included, "include", (asked.rt, &view), &mut outcome)?;
-    let remarks = remarks(&queries.list, is_cut);
+    let mut remarks = remarks(&queries.list, is_cut);
+    remarks.extend(of_log);
     if !remarks.is_empty() {
         bundle.entry(|out| {
             out.push_str("\"resource\":");
@@ -322,7 +342,7 @@ fn rows_from_end(token: &PageToken) -> Option<usize> {
     (token.backward && token.cursor.rid == Rid::MAX).then_some(rows as usize)
 }
 
-fn view_of(query: &Query) -> View {
+pub(crate) fn view_of(query: &Query) -> View {
     let summary = match query.summary {
         query::Summary::False => Summary::False,
         query::Summary::True => Summary::True,

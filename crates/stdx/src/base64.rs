@@ -15,6 +15,20 @@ pub fn encode_url(bytes: &[u8]) -> String {
     out
 }
 
+/// RFC 4648 §4 with padding.
+pub fn encode(bytes: &[u8]) -> String {
+    let mut out: String = encode_url(bytes)
+        .chars()
+        .map(|digit| match digit {
+            '-' => '+',
+            '_' => '/',
+            other => other,
+        })
+        .collect();
+    out.extend(std::iter::repeat_n('=', (4 - out.len() % 4) % 4));
+    out
+}
+
 /// Inverse of [`encode_url`], in its one spelling: no padding, and bits that no byte has are zero.
 pub fn decode_url(text: &str) -> Option<Vec<u8>> {
     let (bytes, left) = digits(text.bytes(), b'-', b'_')?;
@@ -62,6 +76,16 @@ mod tests {
     use super::*;
 
     /// RFC 4648 §10.
+    #[test]
+    fn the_padded_form_is_undone() {
+        for len in 0..20_u8 {
+            let bytes: Vec<u8> = (0..len).map(|i| i.wrapping_mul(37).wrapping_add(200)).collect();
+            let text = encode(&bytes);
+            assert_eq!((text.len() % 4, decode(&text)), (0, Some(bytes)), "{text}");
+        }
+        assert_eq!(encode(&[0xfb, 0xff]), "+/8=");
+    }
+
     #[test]
     fn the_vectors_of_the_rfc() {
         for (bytes, text) in

@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         name: "Ada Provider".to_owned(),
         role: "provider".to_owned(),
         is_administrator: false,
+        reads_log: false,
         theme: Theme::Light,
         compact: false,
     };

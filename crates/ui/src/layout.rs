@@ -47,6 +47,8 @@ pub struct Reader {
     pub role: String,
     /// Pages for administrators are shown to them alone.
     pub is_administrator: bool,
+    /// The audit log is shown to administrators and privacy officers.
+    pub reads_log: bool,
     pub theme: Theme,
     pub compact: bool,
 }

@@ -2,6 +2,8 @@
 //!
 //! Every text here is already in the words a reader sees; no FHIR shape reaches a template.
 
+pub mod audit;
+
 pub use crate::when::When;
 
 /// A person's name, in the parts that lists and banners arrange.

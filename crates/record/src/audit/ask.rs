@@ -39,6 +39,8 @@ pub struct AuditFilter {
     pub purpose: Option<String>,
     /// `Type/id`.
     pub resource: Option<String>,
+    /// Only what left the practice: what programs and apps were given, and exports.
+    pub disclosed: bool,
     /// UTC milliseconds, both included.
     pub from_ms: Option<i64>,
     pub to_ms: Option<i64>,
@@ -111,6 +113,13 @@ impl AuditFilter {
             });
         }
         all_of.extend(self.outcome.map(ended));
+        if self.disclosed {
+            all_of.push(vec![
+                Term::BeginsWith(key(Family::App, "")),
+                Term::BeginsWith(key(Family::Who, "Client/")),
+                is(Family::Deed, Deed::Export.as_str()),
+            ]);
+        }
         let within = (self.from_ms.is_some() || self.to_ms.is_some())
             .then(|| (self.from_ms.unwrap_or(i64::MIN), self.to_ms.unwrap_or(i64::MAX)));
         Question { all_of, within, below: None }
@@ -132,6 +141,7 @@ impl AuditFilter {
         add("address", self.address.as_deref());
         add("purpose", self.purpose.as_deref());
         add("resource", self.resource.as_deref());
+        add("disclosed", self.disclosed.then_some("true"));
         add("from", self.from_ms.map(fhir::date::format_instant).as_deref());
         add("to", self.to_ms.map(fhir::date::format_instant).as_deref());
         let mut what = "AuditEvent".to_owned();
@@ -298,7 +308,7 @@ impl Asked {
         Ok((found, is_at_edge))
     }
 
-    fn leaf(&self, seq: u64) -> Result<Option<Leaf>> {
+    pub fn leaf(&self, seq: u64) -> Result<Option<Leaf>> {
         let found = self.snapshot.audit(seq, 1)?.pop();
         Ok(found.filter(|(own, _)| *own == seq).and_then(|(seq, bytes)| Leaf::read(seq, &bytes)))
     }

@@ -84,7 +84,10 @@ pub(super) struct Part {
 enum How {
     OnDisk(Segment),
     /// What was asked for, by the caller's own order, and the minutes that were.
-    InMemory { terms: Vec<RoaringBitmap>, minutes: Vec<(u32, RoaringBitmap)> },
+    InMemory {
+        terms: Vec<RoaringBitmap>,
+        minutes: Vec<(u32, RoaringBitmap)>,
+    },
 }
 
 impl Part {

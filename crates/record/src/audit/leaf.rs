@@ -223,7 +223,8 @@ impl Leaf {
         let mut parts = self.what.match_indices('/').map(|(at, _)| at);
         let first = parts.next()?;
         let whole = &self.what[..parts.next().unwrap_or(self.what.len())];
-        (ResourceType::from_name(&whole[..first]).is_some() && !whole.contains('?')).then_some(whole)
+        (ResourceType::from_name(&whole[..first]).is_some() && !whole.contains('?'))
+            .then_some(whole)
     }
 
     /// The type that it is about.

@@ -52,6 +52,13 @@ pub(crate) fn write(
     ops: &[Op<'_>],
     mode: &Mode,
 ) -> Result<Vec<Response>> {
+    for op in ops {
+        if op.what.is_of_log() {
+            let text = "the audit log cannot be changed: AuditEvents whose ids begin with 'log-' \
+                        are its own";
+            return Err(placed(Error::new(Kind::Forbidden, text), op, mode));
+        }
+    }
     for _ in 0..ATTEMPTS_MAX {
         let mut snapshot = record.store().snapshot(ctx.may.knows())?;
         record.custom().refresh(record.store(), record.base_url())?;

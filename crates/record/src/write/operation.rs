@@ -94,6 +94,20 @@ impl What<'_> {
         }
     }
 
+    /// Whether it would change, or stand in the place of, an AuditEvent that is a leaf of the
+    /// audit log.
+    pub fn is_of_log(&self) -> bool {
+        match self {
+            What::Update { rt, id, .. }
+            | What::Patch { rt, id, .. }
+            | What::Delete { rt, id, .. }
+            | What::Restore { rt, id, .. } => {
+                *rt == ResourceType::AUDIT_EVENT && crate::audit::event::is_reserved(id)
+            }
+            _ => false,
+        }
+    }
+
     pub fn if_match(&self) -> Option<u32> {
         match self {
             What::Update { if_match, .. }

@@ -63,9 +63,13 @@ fn opened(record: &Record, patient: &str, person: &str) -> Vec<Leaf> {
 fn practice(record: &Record) {
     for id in ["p1", "p2", "p3"] {
         put(record, "Patient", id, r#"{"active":true}"#);
-        let subject = format!(r#"{{"status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/{id}"}}}}"#);
+        let subject = format!(
+            r#"{{"status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/{id}"}}}}"#
+        );
         put(record, "Observation", &format!("o-{id}"), &subject);
-        let encounter = format!(r#"{{"status":"finished","class":{{"code":"AMB"}},"subject":{{"reference":"Patient/{id}"}}}}"#);
+        let encounter = format!(
+            r#"{{"status":"finished","class":{{"code":"AMB"}},"subject":{{"reference":"Patient/{id}"}}}}"#
+        );
         put(record, "Encounter", &format!("e-{id}"), &encounter);
     }
     let two = r#"{"status":"booked","participant":[
@@ -114,7 +118,8 @@ fn every_way_to_open_a_chart_is_found() {
     let found = opened(record, "p3", "remover");
     assert_eq!((found.len(), found[0].deed()), (1, Deed::Delete));
     // An export of everything shows everybody's data.
-    let n_before = find(record, &AuditFilter { patient: Some("p3".into()), ..AuditFilter::default() });
+    let n_before =
+        find(record, &AuditFilter { patient: Some("p3".into()), ..AuditFilter::default() });
     record.export(&system(), None, |_| Ok::<(), record::Error>(())).expect("exported");
     let filter = AuditFilter { patient: Some("p3".into()), ..AuditFilter::default() };
     let found = find(record, &filter);
@@ -168,6 +173,158 @@ fn who_may_ask_and_what_a_patient_is_told() {
     assert_eq!(too_many.expect_err("too many").kind, Kind::TooMany);
 }
 
+fn answer(record: &Record, ctx: &Ctx, url: &str) -> (u16, Doc) {
+    let request = record::route("GET", url, &record::Headers::default(), record::Payload::None);
+    match record.execute(ctx, request.expect("a request")) {
+        Ok(response) => (response.status, doc(&response.body.unwrap_or_default())),
+        Err(error) => (error.status(), doc(&fhir::issue::operation_outcome(&error.issues))),
+    }
+}
+
+fn ids(bundle: &Doc) -> Vec<String> {
+    let resources = bundle.root().list("entry").filter_map(|entry| entry.get("resource"));
+    resources.filter_map(|resource| resource.str("id")).map(String::from).collect()
+}
+
+fn total(bundle: &Doc) -> u64 {
+    let total = bundle.root().get("total").and_then(|total| total.as_number());
+    total.and_then(|n| n.parse().ok()).expect("a total")
+}
+
+/// The log is searched and read as AuditEvents, beside those that others stored.
+#[test]
+fn the_log_is_there_as_audit_events() {
+    let test = TestRecord::new();
+    let record = &test.record;
+    practice(record);
+    let at = |minute: i64, ctx: &Ctx| Ctx { at_ms: START_MS + minute * 60_000, ..ctx.clone() };
+    let doctor = user("dora", Role::Provider, None);
+    run(record, &at(1, &doctor), "/Observation/o-p1");
+    run(record, &at(2, &doctor), "/Observation?patient=p2");
+    run(record, &at(3, &doctor), "/Patient/p1/$everything");
+    let (status, _) = answer(record, &at(4, &doctor), "/Observation/none");
+    assert_eq!(status, 404);
+    let login = Ctx::system("auth-login", START_MS + 300_000);
+    record.items().audit(&login, 'E', "login dora", 401).expect("audited");
+    // What another system tells of lies between the second and the third.
+    let other = r#"{"type":{"system":"http://dicom.nema.org/resources/ontology/DCM","code":"110100"},
+        "action":"R","recorded":"2026-01-01T00:02:30Z","outcome":"0",
+        "agent":[{"requestor":true,"name":"Dora elsewhere"}],"source":{"observer":{"display":"x"}},
+        "entity":[{"what":{"reference":"Patient/p1"}}]}"#;
+    put(record, "AuditEvent", "theirs", other);
+    let officer = at(10, &user("olga", Role::PrivacyOfficer, None));
+    let get = |url: &str| {
+        let (status, bundle) = answer(record, &officer, url);
+        assert_eq!(status, 200, "{url}: {}", bundle.text());
+        bundle
+    };
+    let since = "date=ge2026-01-01T00:01:00Z&date=lt2026-01-01T00:06:00Z";
+    let all = ids(&get(&format!("/AuditEvent?{since}&_sort=date")));
+    assert_eq!(all.len(), 6);
+    assert_eq!(all[2], "theirs");
+    assert!(all.iter().enumerate().all(|(n, id)| n == 2 || id.starts_with("log-")));
+    let mut backward = ids(&get(&format!("/AuditEvent?{since}")));
+    backward.reverse();
+    assert_eq!(backward, all);
+    // Pages neither repeat nor miss, though each is itself a new leaf.
+    for (sort, turned) in [("date", false), ("-date", true)] {
+        let mut url = format!("/AuditEvent?{since}&_sort={sort}&_count=2");
+        let mut paged = Vec::new();
+        loop {
+            let page = get(&url);
+            assert!(ids(&page).len() <= 2);
+            assert_eq!(total(&page), 6);
+            paged.extend(ids(&page));
+            let mut links = page.root().list("link");
+            let next = links.find(|link| link.str("relation").as_deref() == Some("next"));
+            let Some(next) = next.and_then(|link| link.str("url").map(String::from)) else { break };
+            url = next.strip_prefix(record.base_url()).expect("ours").to_owned();
+        }
+        if turned {
+            paged.reverse();
+        }
+        assert_eq!(paged, all, "{sort}");
+    }
+    for (query, n) in [
+        ("patient=p1", 3),
+        ("patient=Patient/p2", 2),
+        ("patient:Patient=p1", 3),
+        ("patient=p3", 0),
+        ("entity=Patient/p1", 3),
+        ("entity=Observation/o-p1", 1),
+        ("agent-name=dor", 6),
+        ("agent-name=dora&action=R", 3),
+        ("agent-role=provider", 4),
+        ("agent=Practitioner/x", 0),
+        ("action=R,E", 6),
+        ("address=192.0", 4),
+        ("outcome=4", 2),
+        ("outcome=0", 4),
+        ("type=http://terminology.hl7.org/CodeSystem/audit-event-type|rest", 4),
+        ("type=110114", 1),
+        ("subtype=read", 2),
+        ("subtype=http://hl7.org/fhir/restful-interaction|operation", 1),
+        ("subtype=http://example.org|operation", 0),
+        ("subtype=110122&outcome=4", 1),
+    ] {
+        let bundle = get(&format!("/AuditEvent?{since}&{query}"));
+        assert_eq!((ids(&bundle).len(), total(&bundle)), (n, n as u64), "{query}");
+        let count = get(&format!("/AuditEvent?{since}&{query}&_summary=count"));
+        assert_eq!((ids(&count).len(), total(&count)), (0, n as u64), "{query}");
+    }
+    assert_eq!(ids(&get(&format!("/Patient/p1/AuditEvent?{since}"))).len(), 3);
+    let by_id = get(&format!("/AuditEvent?_sort=date&_id={},theirs,log-x,log-999999", all[0]));
+    assert_eq!(ids(&by_id), [all[0].clone(), "theirs".to_owned()]);
+    // What the log cannot answer is said.
+    let partly = get("/AuditEvent?source=Device/none");
+    assert!(partly.text().contains("only stored AuditEvents were searched"));
+    // Each event is a valid resource, which another server would take.
+    for id in all.iter().filter(|id| id.starts_with("log-")) {
+        let event = get(&format!("/AuditEvent/{id}"));
+        assert_eq!(get(&format!("/AuditEvent/{id}/_history/1")).text(), event.text());
+        // A reference to what is not there is refused here, as everywhere.
+        let copy = event.text().replacen(&format!("\"id\":\"{id}\","), "", 1);
+        let copy = copy.replace("Observation/none", "Observation/o-p1");
+        let program =
+            Ctx { actor: Actor::Client { id: "c".into(), name: "siem".into() }, ..system() };
+        let created =
+            record.execute(&program, Request::create(ResourceType::AUDIT_EVENT, doc(&copy)));
+        assert_eq!(created.map(|response| response.status).expect("valid"), 201);
+        // But nobody puts one in the place of a leaf, or takes one away.
+        let forged = record
+            .execute(&system(), Request::update(ResourceType::AUDIT_EVENT, id.clone(), event));
+        assert_eq!(forged.expect_err("refused").kind, Kind::Forbidden);
+        let removed =
+            record.execute(&system(), Request::delete(ResourceType::AUDIT_EVENT, id.clone()));
+        assert_eq!(removed.expect_err("refused").kind, Kind::Forbidden);
+    }
+    let read = get(&format!("/AuditEvent/{}", all[0]));
+    assert!(read.text().contains("IHE.BasicAudit.PatientRead"));
+    let query = get(&format!("/AuditEvent/{}", all[1]));
+    assert!(
+        query.text().contains(&stdx::base64::encode(b"Observation?patient=p2")),
+        "{}",
+        query.text()
+    );
+    // Who does not see all AuditEvents sees none of the log.
+    let (status, _) = answer(record, &doctor, &format!("/AuditEvent/{}", all[0]));
+    assert_eq!(status, 403);
+    let some = Ctx {
+        scopes: Scopes::parse("user/AuditEvent.rs?action=R"),
+        app: Some(record::App { id: "app".into(), name: "App".into() }),
+        ..officer.clone()
+    };
+    let (status, _) = answer(record, &some, &format!("/AuditEvent/{}", all[0]));
+    assert_eq!(status, 404);
+    let (_, bundle) = answer(record, &some, &format!("/AuditEvent?{since}"));
+    let seen = ids(&bundle);
+    assert!(!seen.is_empty() && seen.iter().all(|id| !id.starts_with("log-")), "{seen:?}");
+    // Reading the log is in the log.
+    let of_officer =
+        find(record, &AuditFilter { person: Some("olga".into()), ..AuditFilter::default() });
+    assert!(of_officer.iter().any(|leaf| leaf.what.starts_with("AuditEvent?date=")));
+}
+
 /// More leaves than a segment holds, asked at random: the index finds what looking at every leaf
 /// finds, after a restart too; `verify` sees a segment that is not what its leaves come to, and a
 /// rebuilt index is whole.
@@ -214,9 +371,10 @@ fn index_finds_what_the_leaves_say(test: TestRecord, n: usize) {
         let fits = |leaf: &&Leaf| {
             let patient = filter.patient.as_ref();
             patient.is_none_or(|id| leaf.patients.contains(id))
-                && filter.person.as_ref().is_none_or(|name| {
-                    leaf.name.as_deref() == Some(name.to_lowercase().as_str())
-                })
+                && filter
+                    .person
+                    .as_ref()
+                    .is_none_or(|name| leaf.name.as_deref() == Some(name.to_lowercase().as_str()))
                 && filter.outcome.is_none_or(|outcome| leaf.outcome() == outcome)
                 && filter.deed.is_none_or(|deed| leaf.deed() == deed)
                 && filter.from_ms.is_none_or(|from| leaf.at_ms >= from)

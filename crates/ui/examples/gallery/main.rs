@@ -38,6 +38,7 @@ fn all(theme: Theme) -> Vec<(&'static str, Markup)> {
         name: "Ada Provider".to_owned(),
         role: "Provider".to_owned(),
         is_administrator: false,
+        reads_log: false,
         theme,
         compact: false,
     };

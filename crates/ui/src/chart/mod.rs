@@ -28,6 +28,8 @@ pub enum Section {
     Immunizations,
     Coverage,
     Apps,
+    /// Who opened the chart; a tab for who may read the log.
+    Access,
 }
 
 impl Section {
@@ -58,6 +60,7 @@ impl Section {
             Section::Immunizations => "Immunizations",
             Section::Coverage => "Coverage",
             Section::Apps => "Apps",
+            Section::Access => "Who opened it",
         }
     }
 
@@ -75,6 +78,7 @@ impl Section {
             Section::Immunizations => "immunizations",
             Section::Coverage => "coverage",
             Section::Apps => "apps",
+            Section::Access => "access",
         }
     }
 
@@ -100,7 +104,8 @@ pub fn page(reader: &Reader, banner: &Banner, section: Section, body: &Markup) -
             (banner::banner(banner))
             nav.tabs aria-label="Chart" data-test="chart-tabs" {
                 ul {
-                    @for s in Section::ALL {
+                    @let own = reader.reads_log.then_some(Section::Access);
+                    @for s in Section::ALL.into_iter().chain(own) {
                         li {
                             a href=(s.href(&banner.id)) data-test={ "tab-" (tab_name(s)) }
                                 aria-current=[(s == section).then_some("page")] { (s.word()) }

@@ -51,6 +51,15 @@ pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
                         div.page-head { h2 id="apps-title" { "Apps that act for you" } }
                         p.linked { a href="/apps" data-test="apps-link" { "Connected apps" } " — what you let them do, and how to end it." }
                     }
+                    @if reader.reads_log {
+                        section aria-labelledby="audit-title" {
+                            div.page-head { h2 id="audit-title" { "Privacy" } }
+                            p.linked {
+                                a href="/admin/audit" data-test="audit-link" { "Audit log" }
+                                " — who did what to whose record, and when."
+                            }
+                        }
+                    }
                     @if reader.is_administrator {
                         section aria-labelledby="administration-title" {
                             div.page-head { h2 id="administration-title" { "For administrators" } }

@@ -17,6 +17,7 @@ pub fn own(reader: &Reader, bare: bool, list: &[Connection]) -> Markup {
                 h1 { "Connected apps" }
                 p { "Apps that act for you, " bdi { (reader.name) } ", and what you let them do." }
                 @if bare {
+                    a.button href="/account/access" data-test="own-access-link" { "Who opened my chart" }
                     form method="post" action="/logout" {
                         button.button type="submit" data-test="sign-out" { "Sign out" }
                     }

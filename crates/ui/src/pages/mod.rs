@@ -3,6 +3,7 @@
 pub mod account;
 pub mod again;
 pub mod apps;
+pub mod audit;
 pub mod consent;
 pub mod error;
 pub mod explain;

@@ -111,6 +111,7 @@ impl Desk {
             name: self.session.name.clone(),
             role: self.session.role.as_str().replace('-', " "),
             is_administrator: self.session.role == Role::Admin,
+            reads_log: matches!(self.session.role, Role::Admin | Role::PrivacyOfficer),
             theme: self.head.theme(),
             compact: self.head.compact(),
         }
@@ -173,7 +174,7 @@ impl Desk {
 }
 
 /// What a page says about an error of the record.
-fn failure_of(error: &record::Error) -> Failure {
+pub(crate) fn failure_of(error: &record::Error) -> Failure {
     match error.kind {
         Kind::NotFound => Failure::NotFound,
         Kind::Deleted | Kind::PageExpired => Failure::Deleted,

@@ -7,6 +7,7 @@ mod admin;
 mod again;
 mod answer;
 mod apps;
+mod audit;
 mod authorize;
 mod chart;
 mod desk;
@@ -112,6 +113,12 @@ pub fn router(config: Config) -> Router {
         .route("/account/theme", post(staff::theme))
         .route("/account/look", post(staff::look))
         .route("/admin/explain", get(admin::explain))
+        .route("/admin/audit", get(audit::log))
+        .route("/admin/audit.csv", get(audit::log_csv))
+        .route("/account/access", get(audit::own))
+        .route("/patients/{id}/access", get(audit::access))
+        .route("/patients/{id}/disclosures", get(audit::disclosures))
+        .route("/patients/{id}/disclosures.csv", get(audit::disclosures_csv))
         .route("/admin/apps", get(apps::all).post(apps::act))
         .route("/admin/apps/end", post(apps::end_any))
         .route("/apps", get(apps::own))

@@ -8,6 +8,7 @@
 
 pub mod brief;
 pub mod clinical;
+pub mod deed;
 pub mod dosage;
 pub mod entry;
 pub mod measure;

@@ -81,6 +81,7 @@ pub fn practice_in(
         ("ada", Role::Provider, None),
         ("root", Role::Admin, None),
         ("desk", Role::FrontDesk, None),
+        ("olga", Role::PrivacyOfficer, None),
         ("pat", Role::Patient, Some("p0")),
     ] {
         auth.add_account(NewAccount { name, role, patient, password: PASSWORD })
