@@ -254,7 +254,7 @@ pub(crate) fn search(record: &Record, ctx: &Asking<'_>, asked: &Asked<'_>) -> Re
         from: token.as_ref().map(|token| token.cursor.clone()).filter(|_| from_end.is_none()),
         backward,
         count: from_end.unwrap_or(count),
-        total: if is_count { Total::Accurate } else { query.total.unwrap_or(Total::Estimate) },
+        total: if is_count { Total::Accurate } else { query.total.unwrap_or(Total::Free) },
     };
     let mut page = if queries.across {
         snapshot.search_across(&queries.list, &request)?

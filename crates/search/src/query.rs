@@ -330,6 +330,8 @@ impl SortKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Total {
     None,
+    /// Nobody asked: a number where it costs next to nothing.
+    Free,
     Estimate,
     Accurate,
 }

@@ -88,7 +88,9 @@ impl Search<'_, '_> {
     ) -> Result<SearchPage> {
         let wants_total = match request.total {
             Total::None => false,
-            Total::Estimate => self.containers.len() + self.own.n_unsure() <= CONTAINERS_FREE_MAX,
+            Total::Free | Total::Estimate => {
+                self.containers.len() + self.own.n_unsure() <= CONTAINERS_FREE_MAX
+            }
             Total::Accurate => true,
         };
         let mut total = None;

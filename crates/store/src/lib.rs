@@ -45,6 +45,7 @@ mod terms;
 mod types;
 mod verify;
 mod view;
+mod window;
 mod writer;
 
 pub use backup::{BackupInfo, backup_info, restore};

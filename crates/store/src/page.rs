@@ -16,6 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::sorting::{Order, with_place};
 use crate::types::{ChangeKind, Cursor, Head, PageRequest, Rid, SearchPage, Version};
 use crate::view::{EVERYTHING, View};
+use crate::window;
 
 /// Up to so many candidates are all read for sorting, and up to so many more for each row of the
 /// page; with more, the days of the index are walked in order, which costs some look-ups a row.
@@ -499,6 +500,12 @@ fn search(
     query: &Query,
     request: &PageRequest,
 ) -> Result<SearchPage> {
+    if let Some(within) = window::of(view, query, request)? {
+        let found = plan::find_within(&mut Cx::new(view, &mut *bodies), query, within)?;
+        if let Some(page) = full_page(view, bodies, query, request, found)? {
+            return Ok(page);
+        }
+    }
     let mut found = plan::find(&mut Cx::new(view, &mut *bodies), query)?;
     let total = total(view, bodies, &mut found, request.total)?;
     let total_is_exact = found.is_exact();
@@ -524,6 +531,27 @@ fn search(
     let bodies = pager.bodies;
     let page = SearchPage { scores, total, total_is_exact, more, ..SearchPage::default() };
     page_of(view, bodies, places, page)
+}
+
+/// The page, if so many were found that it is full and others follow.
+fn full_page(
+    view: &View<'_>,
+    bodies: &mut body::Reader,
+    query: &Query,
+    request: &PageRequest,
+    found: Found<'_>,
+) -> Result<Option<SearchPage>> {
+    let mut pager = Pager { view, bodies, query, found, request, ranks: None, across: false };
+    let mut places = pager.by_rid()?;
+    if places.len() <= request.count {
+        return Ok(None);
+    }
+    places.truncate(request.count);
+    if request.backward {
+        places.reverse();
+    }
+    let page = SearchPage { more: true, ..SearchPage::default() };
+    page_of(view, bodies, places, page).map(Some)
 }
 
 /// The resources of the places, and where they begin and end.
@@ -552,8 +580,8 @@ pub(crate) fn total(
     match wanted {
         Total::None => return Ok(None),
         // How much is unsure also depends on what may not be seen.
-        Total::Estimate if found.n_unsure() > free && view.sees.is_everything() => {}
-        Total::Estimate | Total::Accurate => found.settle(view, bodies)?,
+        Total::Free | Total::Estimate if found.n_unsure() > free && view.sees.is_everything() => {}
+        Total::Free | Total::Estimate | Total::Accurate => found.settle(view, bodies)?,
     }
     Ok(Some(found.candidates.len()))
 }

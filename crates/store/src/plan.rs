@@ -23,7 +23,7 @@ use crate::terms;
 use crate::view::View;
 
 pub use explain::{Explain, Step, Trace, Way};
-pub use find::{Cx, Found, find};
+pub use find::{Cx, Found, find, find_within, gathers_ranges};
 pub use ranges::{day_of, number_below};
 
 use ranges::{Days, leveled, number};

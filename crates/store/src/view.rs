@@ -128,6 +128,14 @@ impl View<'_> {
         Ok(bitmap)
     }
 
+    /// As [`View::fetch`] without copying a kept list; what is only in memory may be missing.
+    pub fn kept_or_read(&self, key: &[u8]) -> Result<Arc<RoaringBitmap>> {
+        match self.shared.lists.get(key) {
+            Some(kept) => Ok(kept),
+            None => self.fetch(key).map(Arc::new),
+        }
+    }
+
     /// Versions under any of the keys: as [`View::fetch`] for each, without copying kept lists.
     pub fn fetch_all(&self, keys: &[Vec<u8>]) -> Result<RoaringBitmap> {
         let mut lists = Vec::with_capacity(keys.len());

@@ -190,6 +190,41 @@ pub fn find<'q>(cx: &mut Cx<'_, '_>, query: &'q Query) -> Result<Found<'q>> {
         }
         None => None,
     };
+    find_from(cx, query, start)
+}
+
+/// As [`find`] among some versions of the type.
+pub fn find_within<'q>(
+    cx: &mut Cx<'_, '_>,
+    query: &'q Query,
+    within: RoaringBitmap,
+) -> Result<Found<'q>> {
+    find_from(cx, query, Some(within))
+}
+
+/// Whether the query is answered from gathered ranges: lists of many neighbouring keys, whose
+/// length is not known before they are read, and nothing that is narrow by its nature.
+pub fn gathers_ranges(query: &Query) -> bool {
+    let mut nodes = Vec::with_capacity(query.nodes.len());
+    flatten(&query.nodes, &mut nodes);
+    let kinds = [SearchKind::Date, SearchKind::Number, SearchKind::Quantity, SearchKind::Composite];
+    let mut is_wide = false;
+    for node in nodes {
+        match node {
+            Node::Criterion(c) if c.modifier != Modifier::None => return false,
+            Node::Criterion(c) if kinds.contains(&c.kind) => is_wide = true,
+            Node::Criterion(c) if c.kind == SearchKind::Token => {}
+            _ => return false,
+        }
+    }
+    is_wide
+}
+
+fn find_from<'q>(
+    cx: &mut Cx<'_, '_>,
+    query: &'q Query,
+    start: Option<RoaringBitmap>,
+) -> Result<Found<'q>> {
     let mut nodes = Vec::with_capacity(query.nodes.len());
     flatten(&query.nodes, &mut nodes);
     let mut found = cx.conjunction(query.rt, nodes, start)?;
