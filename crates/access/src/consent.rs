@@ -50,6 +50,13 @@ struct Provision {
     inner: Vec<Provision>,
 }
 
+/// Who asks, as consents name them.
+pub(crate) struct Asker<'a> {
+    pub ctx: &'a Ctx,
+    /// What else the record knows them as: `Practitioner/ID`, `RelatedPerson/ID`.
+    pub known_as: &'a [String],
+}
+
 impl Consent {
     /// Reads a Consent; `None` for one that is not active, is about something else than privacy,
     /// or names no Patient of this record.
@@ -70,26 +77,26 @@ impl Consent {
     }
 
     /// Whether the patient permits what is not excepted.
-    fn permits(&self, ctx: &Ctx) -> bool {
-        !self.root.denies && self.root.speaks_to(ctx)
+    fn permits(&self, asker: &Asker<'_>) -> bool {
+        !self.root.denies && self.root.speaks_to(asker)
     }
 
     /// What of a type it takes from who asks.
-    fn hidden(&self, ctx: &Ctx, rt: ResourceType) -> Rule {
+    fn hidden(&self, asker: &Asker<'_>, rt: ResourceType) -> Rule {
         let own =
             Rule::in_compartment(rt, ResourceType::PATIENT, std::slice::from_ref(&self.patient));
-        if own == Rule::Nothing { own } else { own.and(self.root.hidden(ctx, rt)) }
+        if own == Rule::Nothing { own } else { own.and(self.root.hidden(asker, rt)) }
     }
 }
 
 /// What the consents of a practice take from who asks.
-pub(crate) fn hidden(consents: &[Consent], ctx: &Ctx, rt: ResourceType) -> Rule {
-    consents.iter().map(|consent| consent.hidden(ctx, rt)).fold(Rule::Nothing, Rule::or)
+pub(crate) fn hidden(consents: &[Consent], asker: &Asker<'_>, rt: ResourceType) -> Rule {
+    consents.iter().map(|consent| consent.hidden(asker, rt)).fold(Rule::Nothing, Rule::or)
 }
 
 /// Ids of the Patients who permit that who asks sees their data.
-pub(crate) fn permitting(consents: &[Consent], ctx: &Ctx) -> Vec<String> {
-    let permitting = consents.iter().filter(|consent| consent.permits(ctx));
+pub(crate) fn permitting(consents: &[Consent], asker: &Asker<'_>) -> Vec<String> {
+    let permitting = consents.iter().filter(|consent| consent.permits(asker));
     let mut ids: Vec<String> = permitting.map(|consent| consent.patient.clone()).collect();
     ids.sort();
     ids.dedup();
@@ -98,13 +105,18 @@ pub(crate) fn permitting(consents: &[Consent], ctx: &Ctx) -> Vec<String> {
 
 impl Provision {
     /// Whether it is about who asks, for this purpose, now.
-    fn speaks_to(&self, ctx: &Ctx) -> bool {
+    fn speaks_to(&self, asker: &Asker<'_>) -> bool {
+        let Asker { ctx, known_as } = asker;
         let own = match &ctx.actor {
             Actor::User { id, name, .. } | Actor::Client { id, name } => [id.as_str(), name],
             Actor::System => return false,
         };
         let app = ctx.app.as_ref().map(|app| app.id.as_str());
-        let is_actor = |actor: &String| own.contains(&actor.as_str()) || app == Some(actor);
+        let is_known_as =
+            |actor: &String| known_as.iter().any(|known| known.rsplit('/').next() == Some(actor));
+        let is_actor = |actor: &String| {
+            own.contains(&actor.as_str()) || app == Some(actor) || is_known_as(actor)
+        };
         let now = ctx.at_ms;
         !self.is_elsewhere
             && self.period.is_none_or(|(from, to)| from <= now && now <= to)
@@ -136,24 +148,24 @@ impl Provision {
     }
 
     /// What it takes away.
-    fn hidden(&self, ctx: &Ctx, rt: ResourceType) -> Rule {
-        if !self.speaks_to(ctx) {
+    fn hidden(&self, asker: &Asker<'_>, rt: ResourceType) -> Rule {
+        if !self.speaks_to(asker) {
             return Rule::Nothing;
         }
         self.about(rt).and(match self.denies {
-            true => join(&self.inner, |p| p.shown(ctx, rt)).negated(),
-            false => join(&self.inner, |p| p.hidden(ctx, rt)),
+            true => join(&self.inner, |p| p.shown(asker, rt)).negated(),
+            false => join(&self.inner, |p| p.hidden(asker, rt)),
         })
     }
 
     /// What it gives, as an exception from a `deny` around it.
-    fn shown(&self, ctx: &Ctx, rt: ResourceType) -> Rule {
-        if !self.speaks_to(ctx) {
+    fn shown(&self, asker: &Asker<'_>, rt: ResourceType) -> Rule {
+        if !self.speaks_to(asker) {
             return Rule::Nothing;
         }
         self.about(rt).and(match self.denies {
-            true => join(&self.inner, |p| p.shown(ctx, rt)),
-            false => join(&self.inner, |p| p.hidden(ctx, rt)).negated(),
+            true => join(&self.inner, |p| p.shown(asker, rt)),
+            false => join(&self.inner, |p| p.hidden(asker, rt)).negated(),
         })
     }
 }

@@ -13,7 +13,7 @@ mod scope;
 pub use consent::Consent;
 pub use ctx::{Action, Actor, App, Ctx, Purpose, Role};
 pub use may::May;
-pub use policy::{BadPolicy, DEFAULT, Policy, Relations};
+pub use policy::{BadPolicy, DEFAULT, Policy, Relations, Ward};
 pub use scope::{
     Actions, BadScope, CONDITIONS_MAX, Extra, Level, SCOPE_BYTES_MAX, SCOPES_MAX, Scope, Scopes,
 };

@@ -1,16 +1,18 @@
 //! Who asks, with what may be done: `access` decides, here its decision becomes an answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use access::{Action, Actor, App, Consent, Ctx, May, Policy, Relations, Role, Scopes};
+use access::{Action, Actor, App, Consent, Ctx, May, Policy, Relations, Role, Scopes, Ward};
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
 use search::Sees;
 use store::Store;
 
+use crate::emergency::Opened;
 use crate::error::{Error, Kind, Result};
+use crate::relations::Relating;
 
 /// Decisions that are kept; with more, all are made anew.
 const KEPT_MAX: usize = 4_096;
@@ -21,6 +23,8 @@ const CONSENTS_TOGETHER: usize = 500;
 pub(crate) struct Asking<'a> {
     ctx: &'a Ctx,
     pub may: Arc<May>,
+    /// Ids of the Patients whose charts who asks has opened in an emergency.
+    pub emergencies: Vec<String>,
 }
 
 impl Deref for Asking<'_> {
@@ -28,6 +32,17 @@ impl Deref for Asking<'_> {
 
     fn deref(&self) -> &Ctx {
         self.ctx
+    }
+}
+
+impl<'a> Asking<'a> {
+    fn new(ctx: &'a Ctx, may: &Arc<May>) -> Asking<'a> {
+        Asking { ctx, may: Arc::clone(may), emergencies: Vec::new() }
+    }
+
+    /// Whether one of these charts is open because of an emergency.
+    pub fn is_emergency(&self, patients: &BTreeSet<String>) -> bool {
+        self.emergencies.iter().any(|patient| patients.contains(patient))
     }
 }
 
@@ -40,6 +55,11 @@ struct Basis {
     launch_patient: Option<String>,
     scopes: Scopes,
     patients: Vec<String>,
+    known_as: Vec<String>,
+    wards: Vec<Ward>,
+    /// Number of the set of patients cared for, and how many they are.
+    cared: (u64, usize),
+    emergencies: Vec<String>,
     /// Where consents count: who asks and why, and which of them are in force.
     consenting: Option<(Actor, Option<App>, &'static str, u64)>,
 }
@@ -60,6 +80,8 @@ pub(crate) struct Gate {
     everything: Arc<May>,
     kept: Mutex<HashMap<Basis, Arc<May>>>,
     consents: Mutex<Consents>,
+    relating: Relating,
+    opened: Opened,
 }
 
 impl Gate {
@@ -70,7 +92,19 @@ impl Gate {
             everything,
             kept: Mutex::default(),
             consents: Mutex::default(),
+            relating: Relating::default(),
+            opened: Opened::default(),
         }
+    }
+
+    /// Who is whose.
+    pub fn relating(&self) -> &Relating {
+        &self.relating
+    }
+
+    /// Charts that are open in emergencies.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
     }
 
     /// The policy that holds.
@@ -122,15 +156,31 @@ impl Gate {
     /// Errors: the consents that would decide cannot be read.
     pub fn ask<'a>(&self, ctx: &'a Ctx, store: &Store) -> Result<Asking<'a>> {
         let (role, patients) = match &ctx.actor {
-            Actor::System => return Ok(Asking { ctx, may: Arc::clone(&self.everything) }),
+            Actor::System => return Ok(Asking::new(ctx, &self.everything)),
             Actor::Client { .. } => (None, Vec::new()),
             Actor::User { role, patient, .. } => (Some(*role), patient.iter().cloned().collect()),
         };
         // Held until the decision is kept: a new policy clears what was decided by the old one.
         let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner);
-        let mut relations = Relations { patients: patients.clone(), ..Relations::default() };
+        let mut relations = Relations { patients, ..Relations::default() };
+        let mut cared_number = 0;
+        if let Actor::User { id, role, .. } = &ctx.actor {
+            relations.known_as = self.relating.known_as(store, id)?;
+            let known_as = &relations.known_as;
+            if *role == Role::Patient {
+                relations.wards = self.relating.wards(store, id, known_as, ctx.at_ms)?;
+            } else if policy.heeds_care(*role) {
+                let cared = self.relating.cared(store, id, known_as, ctx.at_ms)?;
+                (relations.cared, cared_number) = (cared.patients, cared.number);
+            }
+            if ctx.app.is_none() {
+                let open = self.opened.of(store, id, ctx.at_ms)?;
+                relations.emergencies = open.into_iter().map(|open| open.patient).collect();
+                relations.emergencies.sort();
+            }
+        }
         let mut consenting = None;
-        if policy.heeds_consents(&ctx.actor) {
+        if policy.heeds_consents(&ctx.actor, !relations.wards.is_empty()) {
             let (list, number) = self.consents(store, ctx.at_ms)?;
             if !list.is_empty() {
                 let (actor, app) = (ctx.actor.clone(), ctx.app.clone());
@@ -143,11 +193,16 @@ impl Gate {
             has_app: ctx.app.is_some(),
             launch_patient: ctx.launch_patient.clone(),
             scopes: ctx.scopes.clone(),
-            patients,
+            patients: relations.patients.clone(),
+            known_as: relations.known_as.clone(),
+            wards: relations.wards.clone(),
+            cared: (cared_number, relations.cared.len()),
+            emergencies: relations.emergencies.clone(),
             consenting,
         };
         if let Some(may) = self.kept().get(&basis) {
-            return Ok(Asking { ctx, may: Arc::clone(may) });
+            let emergencies = relations.emergencies;
+            return Ok(Asking { emergencies, ..Asking::new(ctx, may) });
         }
         let may = Arc::new(policy.may(ctx, &relations));
         let mut kept = self.kept();
@@ -155,7 +210,7 @@ impl Gate {
             kept.clear();
         }
         kept.insert(basis, Arc::clone(&may));
-        Ok(Asking { ctx, may })
+        Ok(Asking { ctx, may, emergencies: relations.emergencies })
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<Basis, Arc<May>>> {

@@ -10,6 +10,7 @@
 mod audit;
 mod bundle;
 mod custom;
+mod emergency;
 mod error;
 mod everything;
 mod explain;
@@ -27,6 +28,7 @@ mod policy;
 mod prepare;
 mod read;
 mod record;
+mod relations;
 mod request;
 mod route;
 mod search;
@@ -41,11 +43,16 @@ pub use ::access::{
 pub use ::search::custom::Registry;
 pub use audit::ask::{AuditFilter, Found as AuditFound, LEAVES_MAX, LogOrder};
 pub use audit::leaf::{Deed, Leaf, Outcome as LeafOutcome};
+pub use emergency::{
+    EMERGENCY_LIFE_MS, Emergency, EmergencyReason, OPEN_MAX, REVIEW_WITHIN_MS, Review,
+    WORDS_CHARS_MAX,
+};
 pub use error::{Error, Kind, Result};
 pub use export::Exported;
 pub use items::{Change, Expected, Items};
 pub use operator::AuditLog;
 pub use record::{Config, DatabaseConfig, Record};
+pub use relations::KNOWN_AS_MAX;
 pub use request::{
     Handling, HistoryOf, ImportOptions, Operation, PatchBody, Request, Response, Return, Summary,
     Unless, View,

@@ -62,8 +62,11 @@ impl Record {
         Ok(())
     }
 
-    /// Looks whether another process has changed the policy.
-    pub fn refresh_policy(&self) -> Result<()> {
+    /// Looks whether another process has changed the policy, who somebody is, or what is open in
+    /// an emergency.
+    pub fn refresh_access(&self) -> Result<()> {
+        self.gate().relating().forget();
+        self.gate().opened().forget();
         let policy = open(self.store())?;
         if self.gate().policy() != policy {
             self.gate().govern(policy);

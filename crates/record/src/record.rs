@@ -10,6 +10,7 @@ use store::{DataKey, Database, ItemOp, Store, WriteSet};
 
 use crate::audit::{self, Event};
 use crate::custom::CustomParams;
+use crate::emergency::in_emergency;
 use crate::error::{Error, Kind, Result};
 use crate::gate::{Asking, Gate};
 use crate::page_token::PageKey;
@@ -208,16 +209,29 @@ impl Record {
     /// audited.
     pub fn execute(&self, ctx: &Ctx, request: Request) -> Result<Response> {
         let (action, what) = audit::subject(&request);
-        let asking = self.inner.gate.ask(ctx, &self.inner.store);
-        match asking.and_then(|asking| self.perform(&asking, request)) {
+        let asking = match self.inner.gate.ask(ctx, &self.inner.store) {
+            Ok(asking) => asking,
+            Err(e) => return Err(self.refused(ctx, (action, what), e)),
+        };
+        match self.perform(&asking, request) {
             Ok(outcome) => {
                 if !outcome.is_audited {
                     let (status, n) = (outcome.response.status, outcome.n);
+<<<<<<< HEAD
                     let patients = outcome.patients;
                     self.audit_event(
                         ctx,
                         &Event { action, what, n, patients, all: false, status },
                     )?;
+=======
+                    let is_emergency = asking.is_emergency(&outcome.patients);
+                    let event = Event { action, what, n, patients: outcome.patients, status };
+                    let leaf = match is_emergency {
+                        true => audit::leaf(&in_emergency(ctx), &event),
+                        false => audit::leaf(ctx, &event),
+                    };
+                    self.inner.store.audit(leaf).map_err(Error::from)?;
+>>>>>>> 0364f6b (access: care, people who act for patients, charts opened in an emergency)
                 }
                 Ok(outcome.response)
             }

@@ -156,6 +156,7 @@ impl Display for Operand {
                 [rt] => write!(f, "{rt}/{id}"),
                 _ => f.write_str(id),
             },
+            Operand::Among { rt, ids } => write!(f, "one of {} resources of {rt}", ids.len()),
             Operand::Url(url) | Operand::Uri(url) => f.write_str(url),
             Operand::Identifier { system: s, value } => {
                 write!(f, "{}{}", system(s), text(value))

@@ -130,7 +130,11 @@ impl Criterion {
 
     /// `_id`.
     pub fn matches_id(&self, id: &str) -> bool {
-        let found = self.operands.iter().any(|o| matches!(o, Operand::Id(wanted) if wanted == id));
+        let found = self.operands.iter().any(|operand| match operand {
+            Operand::Id(wanted) => wanted == id,
+            Operand::Among { ids, .. } => ids.contains(id),
+            _ => false,
+        });
         found != (self.modifier == Modifier::Not)
     }
 
@@ -258,6 +262,7 @@ fn operand_matches(operand: &Operand, modifier: Modifier, value: &IndexValue) ->
         (Operand::Reference { types, id }, V::Reference { ty, id: has_id }) => {
             id == has_id && types.contains(ty)
         }
+        (Operand::Among { rt, ids }, V::Reference { ty, id }) => ty == rt && ids.contains(id),
         (Operand::Url(url), V::Url(has)) => match modifier {
             Modifier::Below => is_above(url, has),
             Modifier::Above => is_above(has, url),

@@ -2,6 +2,7 @@
 //!
 //! Source: FHIR R4 search.html.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fhir_tables::{ResourceType, SearchKind};
@@ -276,6 +277,11 @@ pub enum Operand {
     Reference {
         types: Vec<ResourceType>,
         id: String,
+    },
+    /// Any of many resources of one type, by id: in rules of access.
+    Among {
+        rt: ResourceType,
+        ids: Arc<BTreeSet<String>>,
     },
     Url(String),
     Identifier {

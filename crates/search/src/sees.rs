@@ -5,6 +5,7 @@
 //! rule look at one resource alone: no chains and no `_has`, and nothing that needs more than the
 //! values that stand with a version.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use fhir_tables::{ResourceType, SearchKind, compartment};
@@ -73,6 +74,31 @@ impl Rule {
     ///
     /// Source: compartmentdefinition.html. Nothing for types that are not part of it.
     pub fn in_compartment(rt: ResourceType, root: ResourceType, ids: &[String]) -> Rule {
+        let id = |id: &String| Operand::Id(id.clone());
+        let to = |id: &String| Operand::Reference { types: vec![root], id: id.clone() };
+        Rule::compartment(rt, root, ids.iter().map(id).collect(), ids.iter().map(to).collect())
+    }
+
+    /// As [`Rule::in_compartment`] for very many resources, which the rules of all types share.
+    pub fn in_compartments(
+        rt: ResourceType,
+        root: ResourceType,
+        ids: &Arc<BTreeSet<String>>,
+    ) -> Rule {
+        if ids.is_empty() {
+            return Rule::Nothing;
+        }
+        let among = vec![Operand::Among { rt: root, ids: Arc::clone(ids) }];
+        Rule::compartment(rt, root, among.clone(), among)
+    }
+
+    /// What one of `ids` names or one of `references` leads to by a parameter of the compartment.
+    fn compartment(
+        rt: ResourceType,
+        root: ResourceType,
+        ids: Vec<Operand>,
+        references: Vec<Operand>,
+    ) -> Rule {
         let Some(def) = compartment(root.name()).filter(|_| !ids.is_empty()) else {
             return Rule::Nothing;
         };
@@ -82,8 +108,7 @@ impl Rule {
             Node::Criterion(Criterion { param, kind, modifier: Modifier::None, operands, implied })
         };
         if rt == root {
-            let operands = ids.iter().map(|id| Operand::Id(id.clone())).collect();
-            nodes.push(criterion(params::id_of(rt), SearchKind::Token, operands));
+            nodes.push(criterion(params::id_of(rt), SearchKind::Token, ids));
         }
         for code in def.params_of(rt) {
             // Who is linked to a Patient is another person.
@@ -91,10 +116,7 @@ impl Rule {
                 continue;
             }
             let Some((param, _)) = params::find(rt, code) else { continue };
-            let types = vec![root];
-            let to = |id: &String| Operand::Reference { types: types.clone(), id: id.clone() };
-            let operands = ids.iter().map(to).collect();
-            nodes.push(criterion(param, SearchKind::Reference, operands));
+            nodes.push(criterion(param, SearchKind::Reference, references.clone()));
         }
         match nodes.len() {
             0 => Rule::Nothing,
@@ -198,6 +220,14 @@ mod tests {
         assert!(rule("Patient").admits(&patient("p1")));
         assert!(!rule("Patient").admits(&patient("p3")));
         assert_eq!(rule("Organization"), Rule::Nothing);
+        let many = Arc::new(BTreeSet::from(ids.clone()));
+        let rule = |name| Rule::in_compartments(rt(name), rt("Patient"), &many);
+        assert!(rule("Observation").admits(&observation_of("p2")));
+        assert!(!rule("Observation").admits(&observation_of("p3")));
+        assert!(rule("Patient").admits(&patient("p1")) && !rule("Patient").admits(&patient("p3")));
+        assert_eq!(rule("Organization"), Rule::Nothing);
+        let nobody = Arc::default();
+        assert_eq!(Rule::in_compartments(rt("Patient"), rt("Patient"), &nobody), Rule::Nothing);
         assert_eq!(Rule::in_compartment(rt("Patient"), rt("Patient"), &[]), Rule::Nothing);
     }
 

@@ -20,6 +20,14 @@ use crate::view::View;
 /// With so few versions for each operand, reading their values is cheaper than a list.
 const VERIFY_MAX: u64 = 8;
 
+/// Lists to look into for an operand.
+fn named(operand: &Operand) -> usize {
+    match operand {
+        Operand::Among { ids, .. } => ids.len(),
+        _ => 1,
+    }
+}
+
 impl View<'_> {
     /// Those of some versions of a type that are current and may be seen.
     pub fn visible(&self, rt: ResourceType, rids: RoaringBitmap) -> Result<RoaringBitmap> {
@@ -131,8 +139,10 @@ impl View<'_> {
         criterion: &Criterion,
         within: RoaringBitmap,
     ) -> Result<RoaringBitmap> {
-        let is_looked_up = criterion.kind == SearchKind::Reference
-            || within.len() > VERIFY_MAX * criterion.operands.len() as u64;
+        let names_many = criterion.operands.iter().any(|o| matches!(o, Operand::Among { .. }));
+        let n_named: usize = criterion.operands.iter().map(named).sum();
+        let is_looked_up = (criterion.kind == SearchKind::Reference && !names_many)
+            || within.len() > VERIFY_MAX * n_named as u64;
         if !is_looked_up {
             return self.verified(rt, criterion, &within);
         }
@@ -153,9 +163,16 @@ impl View<'_> {
     fn of_ids(&self, rt: ResourceType, criterion: &Criterion) -> Result<RoaringBitmap> {
         let mut all = RoaringBitmap::new();
         for operand in &criterion.operands {
-            let Operand::Id(id) = operand else { continue };
             let limit = i64::MAX as usize;
-            all.extend(self.connection.history_of(rt, id, Rid::MAX, i64::MIN, limit)?);
+            let mut add = |id: &str| -> Result<()> {
+                all.extend(self.connection.history_of(rt, id, Rid::MAX, i64::MIN, limit)?);
+                Ok(())
+            };
+            match operand {
+                Operand::Id(id) => add(id)?,
+                Operand::Among { ids, .. } => ids.iter().try_for_each(|id| add(id))?,
+                _ => {}
+            }
         }
         Ok(all)
     }

@@ -276,6 +276,10 @@ fn one(view: &View<'_>, rt: ResourceType, c: &Criterion, operand: &Operand) -> R
             }
             Ok(Cand::sure(all))
         }
+        Operand::Among { rt: to, ids } => {
+            let keys: Vec<Vec<u8>> = ids.iter().map(|id| key::reference(*to, id, p)).collect();
+            Ok(Cand::sure(view.fetch_all(&keys)?))
+        }
         Operand::Url(url) => match c.modifier {
             Modifier::Below => Ok(Cand::maybe(under_prefix(view, b'V', p, url)?)),
             Modifier::Above => above(view, b'V', p, url),

@@ -150,7 +150,7 @@ fn a_policy_is_read_or_refused_with_words() {
         ("[nurse]\ncan = []", "can"),
         ("[nurse]\nmay = \"user/*.rs\"", "no list"),
         ("[nurse]\nmay = [\"user/*.sr\"]", "no scope"),
-        ("[nurse]\nmay = [\"system/*.rs\"]", "no scope"),
+        ("[nurse]\nmay = [\"system/*.rs\"]", "user/"),
         ("[nurse]\nmay = [3]", "no scope"),
         ("[nurse]\nmay = [\"user/Observation.rs?nonsense=1\"]", "conditions"),
         ("[nurse]\nmay = [\"user/Observation.rs?code:text=pulse\"]", "conditions"),
@@ -232,4 +232,132 @@ fn the_page_about_access_says_what_the_policy_comes_to() {
     } else {
         assert_eq!(table, matrix(), "run again with UPDATE=1 and read the diff");
     }
+}
+
+/// An Observation of a patient with a security label.
+fn labelled_observation(patient: &str, label: &str) -> Known {
+    let mut known = observation(patient, "laboratory");
+    let param = params::find(rt("Observation"), "_security").expect("R4").0;
+    let value = IndexValue::Token { system: None, code: Some(label.to_owned()) };
+    known.values.push(Indexed { param, value });
+    known
+}
+
+#[test]
+fn who_takes_part_in_the_care_sees_what_the_line_says() {
+    let text = "[nurse]\nmay = ['care/*.rs', 'user/Patient.s?birthdate=gt2020']";
+    let policy = Policy::parse(text).expect("a policy");
+    assert!(policy.heeds_care(Role::Nurse) && !policy.heeds_care(Role::Provider));
+    let cared = Arc::new((0..50).map(|n| format!("p{n}")).collect());
+    let relations = Relations { cared, ..Relations::default() };
+    let ctx = user(Role::Nurse, "user/*.cruds");
+    let may = policy.may(&ctx, &relations);
+    assert!(may.sees(Action::Read).admits(&observation("p7", "laboratory")));
+    assert!(!may.sees(Action::Read).admits(&observation("p70", "laboratory")));
+    assert!(!may.some(Action::Update, rt("Observation")));
+    assert!(may.all(Action::Read, rt("Practitioner")), "who reads a chart needs the names in it");
+    let may = policy.may(&ctx, &Relations::default());
+    assert!(
+        !may.some(Action::Read, rt("Observation")) && !may.some(Action::Read, rt("Medication"))
+    );
+}
+
+#[test]
+fn an_emergency_opens_one_chart_but_for_what_is_sealed() {
+    let text = "[provider]\nmay = ['care/*.cruds']\nnot = ['user/Observation.rs?_security=ETH']\n\
+                consents = 'permits'\nemergency = ['patient/*.rs']\nsealed = ['V']\n\
+                [nurse]\nmay = ['care/*.rs']";
+    let policy = Policy::parse(text).expect("a policy");
+    assert!(policy.opens_in_emergency(Role::Provider) && !policy.opens_in_emergency(Role::Nurse));
+    let relations = Relations { emergencies: vec!["p1".to_owned()], ..Relations::default() };
+    let mut ctx = user(Role::Provider, "user/*.cruds");
+    let may = policy.may(&ctx, &relations);
+    let reads = may.sees(Action::Read);
+    assert!(reads.admits(&observation("p1", "laboratory")));
+    assert!(reads.admits(&labelled_observation("p1", "ETH")), "whatever `not` says");
+    assert!(!reads.admits(&labelled_observation("p1", "V")));
+    assert!(!reads.admits(&observation("p2", "laboratory")), "another patient");
+    assert!(!may.some(Action::Update, rt("Observation")));
+    ctx.app = Some(App { id: "a".into(), name: "A".into() });
+    assert!(!policy.may(&ctx, &relations).any(Action::Read), "no program gets in with it");
+    let nurse = user(Role::Nurse, "user/*.cruds");
+    assert!(!policy.may(&nurse, &relations).any(Action::Read), "a role without emergencies");
+}
+
+#[test]
+fn who_acts_for_a_patient_sees_less_of_a_young_one_and_nothing_of_a_grown_child() {
+    let ctx = user(Role::Patient, "user/*.cruds");
+    let may = |age, by_youth| {
+        let wards = vec![Ward { patient: "p9".to_owned(), age, by_youth }];
+        Policy::standard().may(&ctx, &Relations { wards, ..own() })
+    };
+    let sees = |may: &May, known: &Known| may.sees(Action::Read).admits(known);
+    let (plain, private) = (observation("p9", "laboratory"), labelled_observation("p9", "SEX"));
+    for (age, by_youth, sees_plain, sees_private) in [
+        (Some(3), true, true, true),
+        (Some(12), true, true, true),
+        (Some(13), true, true, false),
+        (Some(17), true, true, false),
+        (Some(18), true, false, false),
+        (None, true, false, false),
+        (Some(15), false, true, false),
+        (Some(18), false, true, true),
+        (Some(80), false, true, true),
+        (None, false, true, false),
+    ] {
+        let may = may(age, by_youth);
+        assert_eq!(sees(&may, &plain), sees_plain, "{age:?} {by_youth}");
+        assert_eq!(sees(&may, &private), sees_private, "{age:?} {by_youth}");
+        assert!(sees(&may, &observation("p1", "laboratory")), "the own chart");
+        assert!(sees(&may, &labelled_observation("p1", "SEX")), "the own chart");
+        assert!(!may.any(Action::Update));
+    }
+    let wards = vec![Ward { patient: "p9".to_owned(), age: Some(3), by_youth: true }];
+    let nurse = Policy::parse("[nurse]\nmay = ['patient/*.rs']\n[proxy]\nmay = ['patient/*.rs']");
+    let may = nurse
+        .expect("a policy")
+        .may(&user(Role::Nurse, "user/*.cruds"), &Relations { wards, ..Relations::default() });
+    assert!(!may.any(Action::Read), "acting for somebody is for patients' logins");
+}
+
+#[test]
+fn what_a_proxys_ward_denies_is_not_seen() {
+    let consent = |actor: &str| {
+        let text = format!(
+            r#"{{"resourceType":"Consent","status":"active","patient":{{"reference":"Patient/p9"}},"provision":{{"type":"permit","provision":[{{"type":"deny","actor":[{{"reference":{{"reference":"RelatedPerson/{actor}"}}}}]}}]}}}}"#
+        );
+        let doc = fhir::json::Doc::parse(text).expect("JSON");
+        Consent::read(doc.root()).expect("in force")
+    };
+    let ctx = user(Role::Patient, "user/*.cruds");
+    let known_as = vec!["RelatedPerson/r1".to_owned()];
+    for (actor, sees) in [("r1", false), ("r2", true)] {
+        let wards = vec![Ward { patient: "p9".to_owned(), age: Some(40), by_youth: false }];
+        let consents = Arc::new(vec![consent(actor)]);
+        let may = Policy::standard()
+            .may(&ctx, &Relations { wards, consents, known_as: known_as.clone(), ..own() });
+        assert_eq!(may.sees(Action::Read).admits(&observation("p9", "laboratory")), sees);
+    }
+}
+
+#[test]
+fn lines_that_mean_nothing_are_refused_with_what_to_write() {
+    for (text, says) in [
+        ("[nurse]\nemergency = ['user/*.rs']", "begin with patient/"),
+        ("[nurse]\nemergency = ['care/*.rs']", "begin with patient/"),
+        ("[nurse]\nsealed = ['V V']", "no code of a security label"),
+        ("[nurse]\nsealed = ['']", "no code of a security label"),
+        ("[nurse]\nreviews = 1", "write true or false"),
+        ("[nurse]\nprivate = ['ETH']", "emergency, sealed and reviews are known"),
+        ("[proxy]\nemergency = ['patient/*.rs']", "private_age and adult_age are known"),
+        ("[proxy]\nadult_age = -1", "write years, up to 150"),
+        ("[proxy]\nadult_age = 151", "write years, up to 150"),
+        ("[proxy]\nadult_age = 12", "private_age is above adult_age"),
+        ("[nurse]\nmay = ['system/*.rs']", "write user/ in place of system/"),
+        ("[nurse]\nmay = ['care/Observation.rs?nonsense=1']", "no search parameters"),
+    ] {
+        let error = Policy::parse(text).expect_err(text);
+        assert!(error.0.contains(says), "{text}: {error}");
+    }
+    assert!(Policy::parse("[proxy]\nadult_age = 150\nprivate_age = 150").is_ok());
 }

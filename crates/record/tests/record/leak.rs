@@ -163,7 +163,9 @@ impl Asker {
             _ => Vec::new(),
         };
         let policy = Policy::parse(self.policy.unwrap_or(access::DEFAULT)).expect("a policy");
-        policy.may(&self.ctx(START_MS), &Relations { patients, consents: Arc::new(consents) })
+        let consents = Arc::new(consents);
+        let relations = Relations { patients, consents, ..Relations::default() };
+        policy.may(&self.ctx(START_MS), &relations)
     }
 }
 

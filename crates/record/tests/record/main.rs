@@ -15,3 +15,4 @@ mod kinds;
 mod laws;
 mod leak;
 mod suites;
+mod who;

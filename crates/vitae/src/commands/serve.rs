@@ -188,7 +188,7 @@ async fn forget(Open { record, auth }: Open) {
         tokio::time::sleep(FORGET_EVERY).await;
         auth.forget_live();
         let record = record.clone();
-        match tokio::task::spawn_blocking(move || record.refresh_policy()).await {
+        match tokio::task::spawn_blocking(move || record.refresh_access()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the policy cannot be read"),
             Err(error) => tracing::error!(%error, "the policy was not read"),
