@@ -1,6 +1,7 @@
 //! SQLite: tables and connections.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -67,6 +68,10 @@ pub fn open_file(
     cache_kib: i64,
 ) -> Result<Connection> {
     page_cipher::link();
+    // SQLite says that it has started before SQLCipher has: whoever comes second in that moment
+    // would find no cipher. The first connection of the process is made alone.
+    static STARTED: OnceLock<bool> = OnceLock::new();
+    STARTED.get_or_init(|| Connection::open_in_memory().is_ok());
     let connection = Connection::open_with_flags(file, flags)?;
     // The key is hexadecimal digits of our own making; PRAGMA takes no parameters.
     let hex = stdx::hex::encode(key.bytes());
