@@ -14,7 +14,7 @@ use fhir_tables::ResourceType;
 use search::Sees;
 use store::{ChangeKind, ItemOp, Store, WriteSet};
 
-use crate::audit::{Event, leaf};
+use crate::audit::{Event, leaves};
 use crate::error::{Error, Kind, Result};
 use crate::items::{Change, Expected};
 use crate::record::Record;
@@ -297,8 +297,8 @@ impl Record {
             patients.insert(head.id);
         }
         let (action, what) = what();
-        let event = Event { action, what, n: found.len(), patients, status: 200 };
-        self.store().audit(leaf(ctx, &event)).map_err(Error::from)?;
+        let event = Event { action, what, n: found.len(), patients, all: false, status: 200 };
+        self.audit_event(ctx, &event)?;
         Ok(found)
     }
 
@@ -319,14 +319,20 @@ impl Record {
             Ok(emergency) => emergency,
             Err(e) => return Err(self.refused(ctx, ('E', what), e)),
         };
-        let event =
-            Event { action: 'E', what, n: 1, patients: [patient.to_owned()].into(), status: 201 };
+        let event = Event {
+            action: 'E',
+            what,
+            n: 1,
+            patients: [patient.to_owned()].into(),
+            all: false,
+            status: 201,
+        };
         let item = ItemOp {
             collection: COLLECTION,
             key: emergency.id.clone().into_bytes(),
             value: Some(emergency.bytes()),
         };
-        let audit = vec![leaf(&in_emergency(ctx), &event)];
+        let audit = leaves(&in_emergency(ctx), &event);
         let set = WriteSet { items: vec![item], audit, ..WriteSet::default() };
         self.store().commit(set).map_err(|e| {
             Error::new(Kind::Unavailable, "the emergency could not be written down").caused_by(e)
@@ -409,9 +415,10 @@ impl Record {
             what: "emergencies".to_owned(),
             n: all.len(),
             patients: all.iter().map(|emergency| emergency.patient.clone()).collect(),
+            all: false,
             status: 200,
         };
-        self.store().audit(leaf(ctx, &event)).map_err(Error::from)?;
+        self.audit_event(ctx, &event)?;
         Ok(all)
     }
 

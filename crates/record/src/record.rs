@@ -217,21 +217,13 @@ impl Record {
             Ok(outcome) => {
                 if !outcome.is_audited {
                     let (status, n) = (outcome.response.status, outcome.n);
-<<<<<<< HEAD
-                    let patients = outcome.patients;
-                    self.audit_event(
-                        ctx,
-                        &Event { action, what, n, patients, all: false, status },
-                    )?;
-=======
                     let is_emergency = asking.is_emergency(&outcome.patients);
-                    let event = Event { action, what, n, patients: outcome.patients, status };
-                    let leaf = match is_emergency {
-                        true => audit::leaf(&in_emergency(ctx), &event),
-                        false => audit::leaf(ctx, &event),
-                    };
-                    self.inner.store.audit(leaf).map_err(Error::from)?;
->>>>>>> 0364f6b (access: care, people who act for patients, charts opened in an emergency)
+                    let patients = outcome.patients;
+                    let event = Event { action, what, n, patients, all: false, status };
+                    match is_emergency {
+                        true => self.audit_event(&in_emergency(ctx), &event)?,
+                        false => self.audit_event(ctx, &event)?,
+                    }
                 }
                 Ok(outcome.response)
             }
