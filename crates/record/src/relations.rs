@@ -52,10 +52,13 @@ const PARENTS: [&str; 21] = [
 /// What decides whether something has to be looked up again: last versions of types, and the day.
 type Stamp = ([u32; 5], i64);
 
+/// References by the account.
+type Known = Arc<HashMap<String, Vec<String>>>;
+
 /// What was found out of people, and when.
 #[derive(Default)]
 pub(crate) struct Relating {
-    known_as: Mutex<Option<Arc<HashMap<String, Vec<String>>>>>,
+    known_as: Mutex<Option<Known>>,
     wards: Mutex<HashMap<String, (Stamp, Vec<Ward>)>>,
     cared: Mutex<HashMap<String, (Stamp, Cared)>>,
     /// Sets of patients cared for that were found so far.

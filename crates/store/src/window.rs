@@ -81,7 +81,7 @@ mod tests {
     fn put(n: u32, day: u32) -> Put {
         let text = format!(
             r#"{{"resourceType":"Observation","id":"o{n}","meta":{{}},"effectiveDateTime":"2026-03-{day:02}","status":"{}"}}"#,
-            if n % 40 == 0 { "amended" } else { "final" }
+            if n.is_multiple_of(40) { "amended" } else { "final" }
         );
         let doc = fhir::json::Doc::parse(text.as_str()).expect("JSON");
         let values = search::index(RT, doc.root(), "");
@@ -131,7 +131,7 @@ mod tests {
         let store = Store::create(&folder, &key, clock.clone()).expect("store");
         // What answers is dense at the beginning, then rare; some of it was changed since.
         for part in 0..12u32 {
-            let day = |n: u32| if n < 400 || n % 97 == 0 { 5 } else { 20 };
+            let day = |n: u32| if n < 400 || n.is_multiple_of(97) { 5 } else { 20 };
             let puts = (part * 100..part * 100 + 100).map(|n| put(n, day(n))).collect();
             store.commit(WriteSet { puts, ..WriteSet::default() }).expect("commit");
         }
