@@ -6,6 +6,7 @@ use crate::client::{Client, Proof};
 use crate::item::{Item, Making};
 use crate::jose::{Alg, Jws, KeySet};
 use crate::secret::digest;
+use crate::throttle::Place;
 use crate::vault::ItemWrite;
 use crate::{Auth, Error, Site};
 
@@ -101,7 +102,7 @@ impl Auth {
         {
             return Err(self.client_refused(&name, address));
         }
-        self.throttle.succeeded(&name, address);
+        self.throttle.succeeded(&name, &Place::of(address));
         Ok(client)
     }
 

@@ -7,6 +7,7 @@ use crate::account::number_ms;
 use crate::jose::KeySet;
 use crate::redirect::{REDIRECTS_MAX, is_redirect, is_same};
 use crate::secret::{Secret, digest, equal, hex, random_id, unhex};
+use crate::throttle::Place;
 use crate::vault::ItemWrite;
 use crate::{Auth, Error, Kind};
 
@@ -164,7 +165,7 @@ impl Auth {
         let right = equal(&given, kept);
         match client {
             Some(client) if right && client.is_live() => {
-                self.throttle.succeeded(&name, address);
+                self.throttle.succeeded(&name, &Place::of(address));
                 Ok(client)
             }
             _ => Err(self.client_refused(&name, address)),
@@ -173,7 +174,7 @@ impl Auth {
 
     /// Counts and records a failed proof.
     pub(crate) fn client_refused(&self, name: &str, address: Option<&str>) -> Error {
-        self.throttle.failed(name, address, self.now_ms());
+        self.throttle.failed(name, &Place::of(address), self.now_ms());
         match self.vault.write(Vec::new(), self.event("token", false, name, address)) {
             Ok(()) => Error::new(Kind::Refused, "the client id or its proof is wrong"),
             Err(error) => error,

@@ -15,16 +15,21 @@ mod authorize;
 mod client;
 mod dpop;
 mod error;
+mod factor;
 mod grant;
+mod invite;
 mod item;
 mod jose;
+mod judge;
 mod launch;
 mod live;
+mod passkey;
 mod password;
 mod redirect;
 mod register;
 mod secret;
 mod session;
+mod signin;
 mod signing;
 mod site;
 mod throttle;
@@ -37,14 +42,24 @@ pub use authorize::{AuthorizeRequest, Consent, Unfit, life_ms, ticked};
 pub use client::{Client, NewClient, NewProof, Proof};
 pub use dpop::{PROOF_AGE_MS_MAX, Possession};
 pub use error::{Error, Kind};
+pub use factor::{
+    AppSetup, Factors, PASSKEY_NAME_CHARS_MAX, PASSKEYS_MAX, PasskeyRow, RECOVERY_CODES,
+};
 pub use grant::{CODE_LIFE_MS, Grant, Issued, OFFLINE_LIFE_MS, Person, Redeem, TOKENS_MAX};
+pub use invite::{INVITATION_LIFE_MS, INVITATIONS_MAX, Invitation};
 pub use jose::{JWKS_BYTES_MAX, KeySet};
+pub use judge::{KnownPasswords, Rules, is_common};
 pub use launch::{LAUNCH_LIFE_MS, Launch};
+pub use passkey::{Asked, CEREMONIES_MAX, CEREMONY_LIFE_MS};
 pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 pub use redirect::origin;
 pub use register::{PENDING_LIFE_MS, PENDING_MAX};
 pub use secret::{Secret, equal};
-pub use session::{PROOF_LIFE_MS, SESSION_IDLE_MS, SESSION_LIFE_MS, Session, Standing};
+pub use session::{
+    Means, PROOF_LIFE_MS, SESSION_IDLE_MS, SESSION_LIFE_MS, Session, Stage, Standing,
+    WAITING_LIFE_MS,
+};
+pub use signin::{Caller, DEVICE_LIFE_MS, DEVICES_MAX};
 pub use signing::{ID_TOKEN_LIFE_MS, KEY_KEPT_MS, KEY_LIFE_MS};
 pub use site::Site;
 pub use token::{Introspection, Scheme, TOKEN_LIFE_MS, Token};
@@ -65,6 +80,9 @@ pub struct Auth {
     decoy: password::Hash,
     hashing: password::Slots,
     throttle: throttle::Throttle,
+    code_throttle: throttle::Throttle,
+    ceremonies: passkey::Ceremonies,
+    rules: OnceLock<Rules>,
     sessions: live::Live<Session>,
     tokens: live::Live<Token>,
     signing: signing::Signing,
@@ -81,7 +99,10 @@ impl Auth {
             world,
             decoy,
             hashing: password::Slots::new(password::PARALLEL_MAX),
-            throttle: throttle::Throttle::default(),
+            throttle: throttle::Throttle::of_passwords(),
+            code_throttle: throttle::Throttle::of_codes(),
+            ceremonies: passkey::Ceremonies::default(),
+            rules: OnceLock::new(),
             sessions: live::Live::default(),
             tokens: live::Live::default(),
             signing: signing::Signing::default(),

@@ -113,6 +113,7 @@ impl Auth {
         self.sweep_grants()?;
         self.sweep_tokens()?;
         self.sweep_registrations()?;
+        self.sweep_invitations()?;
         self.sweep_keys()
     }
 }

@@ -10,17 +10,23 @@ use fhir::json::Value;
 use record::{Actor, Ctx, Purpose, Role, Scopes};
 
 use crate::account::{Account, number_ms};
+use crate::item::{Item, Making};
 use crate::secret::{Digest256, Secret, digest, hex};
+use crate::signin::Caller;
 use crate::vault::ItemWrite;
-use crate::{Auth, Error, Kind};
+use crate::{Auth, Error};
 
 const SESSIONS: &str = "auth.session";
+/// When accounts signed in last.
+const LAST: &str = "auth.last";
 /// A session is locked when nothing came for this long.
 pub const SESSION_IDLE_MS: i64 = 15 * 60_000;
 /// A session ends this long after login, whatever came.
 pub const SESSION_LIFE_MS: i64 = 12 * 3_600_000;
 /// What is asked of a person who just proved who they are needs no second proof for this long.
 pub const PROOF_LIFE_MS: i64 = 5 * 60_000;
+/// A sign-in that waits for its second step ends this long after the first.
+pub const WAITING_LIFE_MS: i64 = 10 * 60_000;
 /// How stale the stored time of last use may be.
 const TOUCH_MS: i64 = 60_000;
 /// Tries to write a session that others write at the same time.
@@ -38,11 +44,61 @@ pub struct Session {
     pub started_ms: i64,
     /// Where the login came from, as far as known.
     pub address: Option<String>,
+    pub means: Means,
+    pub stage: Stage,
     key: Digest256,
     locked: AtomicBool,
     last_seen_ms: AtomicI64,
     touched_ms: AtomicI64,
     proved_ms: AtomicI64,
+}
+
+/// How far a sign-in has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Full,
+    /// The password was right; a second factor is asked for.
+    Code,
+    /// The practice demands a second factor, which is set up first.
+    Enrol,
+}
+
+impl Stage {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Stage::Full => "full",
+            Stage::Code => "code",
+            Stage::Enrol => "enrol",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Stage> {
+        [Stage::Full, Stage::Code, Stage::Enrol].into_iter().find(|stage| stage.as_str() == text)
+    }
+}
+
+/// By what a person showed who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    Password,
+    PasswordAndCode,
+    Passkey,
+}
+
+impl Means {
+    const ALL: [Means; 3] = [Means::Password, Means::PasswordAndCode, Means::Passkey];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Means::Password => "password",
+            Means::PasswordAndCode => "password and code",
+            Means::Passkey => "passkey",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Means> {
+        Means::ALL.into_iter().find(|means| means.as_str() == text)
+    }
 }
 
 /// Where a browser stands that shows the secret of a session.
@@ -53,6 +109,8 @@ pub enum Standing {
     Live(Arc<Session>),
     /// Opens nothing until [`Auth::prove_again`].
     Locked(Arc<Session>),
+    /// Opens nothing until the sign-in is finished: see [`Session::stage`].
+    Waiting(Arc<Session>),
 }
 
 impl Session {
@@ -94,8 +152,9 @@ impl Session {
         self.locked.load(Ordering::Relaxed)
     }
 
-    fn is_over(&self, now_ms: i64) -> bool {
-        now_ms >= self.started_ms + SESSION_LIFE_MS
+    pub(crate) fn is_over(&self, now_ms: i64) -> bool {
+        let life_ms = if self.stage == Stage::Full { SESSION_LIFE_MS } else { WAITING_LIFE_MS };
+        now_ms >= self.started_ms + life_ms
     }
 
     fn is_idle(&self, now_ms: i64) -> bool {
@@ -114,30 +173,12 @@ pub(crate) const fn purpose_of(role: Role) -> Purpose {
 }
 
 impl Auth {
-    /// Logs a person in; the secret goes into a cookie.
-    ///
-    /// Errors: as [`Auth::check_password`].
-    pub fn login(
-        &self,
-        name: &str,
-        password: &str,
-        address: Option<&str>,
-    ) -> Result<(Secret, Arc<Session>), Error> {
-        let account = match self.check_password(name, password, address) {
-            Ok(account) => account,
-            Err(error) => {
-                let event = self.event("login", false, name, address);
-                self.vault.write(Vec::new(), event)?;
-                return Err(error);
-            }
-        };
-        self.start_session(&account, address)
-    }
-
-    fn start_session(
+    pub(crate) fn start_session(
         &self,
         account: &Account,
-        address: Option<&str>,
+        caller: Caller<'_>,
+        means: Means,
+        stage: Stage,
     ) -> Result<(Secret, Arc<Session>), Error> {
         let secret = Secret::random("vs_", &*self.world);
         let key = digest(secret.expose());
@@ -149,28 +190,54 @@ impl Auth {
             role: account.role,
             patient: account.patient.clone(),
             started_ms: now_ms,
-            address: address.map(str::to_owned),
+            address: caller.address.map(str::to_owned),
+            means,
+            stage,
             key,
             locked: AtomicBool::new(false),
             last_seen_ms: AtomicI64::new(now_ms),
             touched_ms: AtomicI64::new(now_ms),
             proved_ms: AtomicI64::new(now_ms),
         });
-        let event = self.event("login", true, &account.name, address);
+        let action = if stage == Stage::Full { "login" } else { "login-first-step" };
+        let event = self.event(action, true, &account.name, caller.address);
         // An account that is switched off in this moment gets no session.
         let expected = vec![self.enabled_item(&account.name, &account.id)?];
-        if !self.vault.write_if(expected, vec![put(&session)], event)? {
+        let mut writes = vec![put(&session)];
+        if stage == Stage::Full {
+            let making = Making::new().with("at_ms", now_ms).with("means", means.as_str());
+            let (key, value) = (account.id.clone().into_bytes(), Some(making.bytes()));
+            writes.push(ItemWrite { collection: LAST, key, value });
+        }
+        if !self.vault.write_if(expected, writes, event)? {
             return Err(Error::refused());
         }
         self.sessions.put(key, Arc::clone(&session));
         Ok((secret, session))
     }
 
+    /// When and by what means the account of this id signed in last.
+    pub fn last_login(&self, account_id: &str) -> Result<Option<(i64, Means)>, Error> {
+        let Some(bytes) = self.vault.item(LAST, account_id.as_bytes())? else { return Ok(None) };
+        let item = Item::parse(&bytes)?;
+        let means = Means::parse(&item.text("means")?);
+        Ok(Some((item.ms("at_ms")?, means.ok_or_else(|| Error::storage("no such means"))?)))
+    }
+
+    /// Ends a session that waits for its second step. False: another thread was first.
+    pub(crate) fn end_waiting(&self, session: &Session) -> Result<bool, Error> {
+        self.sessions.remove(&session.key);
+        let Some(bytes) = self.vault.item(SESSIONS, &session.key)? else { return Ok(false) };
+        let item = |value| ItemWrite { collection: SESSIONS, key: session.key.to_vec(), value };
+        let event = self.event("login-second-step", true, &session.name, None);
+        self.vault.write_if(vec![item(Some(bytes))], vec![item(None)], event)
+    }
+
     /// The session of this secret, if it lives and is not locked; counts as use.
     pub fn session(&self, secret: &str) -> Result<Option<Arc<Session>>, Error> {
         match self.standing(secret)? {
             Standing::Live(session) => Ok(Some(session)),
-            Standing::Out | Standing::Locked(_) => Ok(None),
+            Standing::Out | Standing::Locked(_) | Standing::Waiting(_) => Ok(None),
         }
     }
 
@@ -194,6 +261,9 @@ impl Auth {
         if session.is_over(now_ms) {
             self.end(&key, &session, "session-expired")?;
             return Ok(Standing::Out);
+        }
+        if session.stage != Stage::Full {
+            return Ok(Standing::Waiting(session));
         }
         if session.is_idle(now_ms) {
             return self.lock_idle(session, now_ms);
@@ -241,39 +311,66 @@ impl Auth {
         Ok(())
     }
 
-    /// The person of a session proves again who they are, by the password: a locked session is
-    /// unlocked, and [`Session::is_proved`] holds for a while.
+    /// The person of a session proves again who they are, by the password, and by a code where
+    /// they have an authenticator app: [`Session::is_proved`] holds for a while. A locked session
+    /// is unlocked by the password alone; that is no fresh proof where a code belongs to one.
     ///
     /// Errors: as [`Auth::check_password`].
-    pub fn prove_again(
+    pub fn prove_again<'a>(
         &self,
         session: &Session,
         password: &str,
-        address: Option<&str>,
+        code: Option<&str>,
+        caller: impl Into<Caller<'a>>,
     ) -> Result<(), Error> {
-        let checked = self.check_password(&session.name, password, address);
-        let checked = checked.and_then(|account| {
-            if account.id == session.account_id { Ok(()) } else { Err(Error::refused()) }
-        });
-        if let Err(error) = checked {
-            if error.kind != Kind::Storage {
-                let event = self.event("session-proved", false, &session.name, address);
-                self.vault.write(Vec::new(), event)?;
-            }
-            return Err(error);
+        let caller = caller.into();
+        let checked = self.check_again(session, password, code, caller);
+        let is_whole = self.told("session-proved", &session.name, caller, checked)?;
+        if is_whole {
+            return self.proved(session, caller.address);
         }
-        self.proved(session, address)
+        self.reopen(session, "session-unlocked", caller.address)
+    }
+
+    /// Whether the proof is a whole one; one that is not unlocks.
+    fn check_again(
+        &self,
+        session: &Session,
+        password: &str,
+        code: Option<&str>,
+        caller: Caller<'_>,
+    ) -> Result<bool, Error> {
+        let account = self.check_password(&session.name, password, caller)?;
+        if account.id != session.account_id || session.stage != Stage::Full {
+            return Err(Error::refused());
+        }
+        if self.factors(&account.id)?.app_since_ms.is_none() {
+            return Ok(true);
+        }
+        match code.filter(|code| !code.trim().is_empty()) {
+            Some(code) => self.check_code(session, code, caller).map(|_| true),
+            None if session.is_locked() => Ok(false),
+            None => Err(Error::refused()),
+        }
     }
 
     /// Notes that the person of `session` proved who they are.
     pub(crate) fn proved(&self, session: &Session, address: Option<&str>) -> Result<(), Error> {
+        session.proved_ms.store(self.now_ms(), Ordering::Relaxed);
+        self.reopen(session, "session-proved", address)
+    }
+
+    fn reopen(
+        &self,
+        session: &Session,
+        action: &'static str,
+        address: Option<&str>,
+    ) -> Result<(), Error> {
         let now_ms = self.now_ms();
-        session.proved_ms.store(now_ms, Ordering::Relaxed);
         session.last_seen_ms.fetch_max(now_ms, Ordering::Relaxed);
         session.touched_ms.store(now_ms, Ordering::Relaxed);
         session.locked.store(false, Ordering::Relaxed);
-        let written = self.rewrite(session, "session-proved", address);
-        match written {
+        match self.rewrite(session, action, address) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::refused()),
             Err(error) => {
@@ -324,7 +421,10 @@ impl Auth {
     pub fn sessions_of(&self, account_id: &str) -> Result<Vec<Arc<Session>>, Error> {
         let now_ms = self.now_ms();
         let mut list = self.all_sessions()?;
-        list.retain(|(_, session)| session.account_id == account_id && !session.is_over(now_ms));
+        list.retain(|(_, session)| {
+            let is_own = session.account_id == account_id && session.stage == Stage::Full;
+            is_own && !session.is_over(now_ms)
+        });
         list.sort_by_key(|(_, session)| std::cmp::Reverse(session.started_ms));
         Ok(list.into_iter().map(|(_, session)| session).collect())
     }
@@ -340,9 +440,15 @@ impl Auth {
     }
 
     pub(crate) fn end_sessions_of(&self, account_id: &str) -> Result<(), Error> {
-        self.sessions.remove_all(|session| session.account_id == account_id);
+        self.end_sessions_but(account_id, "")
+    }
+
+    /// Ends all sessions of an account but the one of id `kept`.
+    pub fn end_sessions_but(&self, account_id: &str, kept: &str) -> Result<(), Error> {
+        let gone = |session: &Session| session.account_id == account_id && session.id != kept;
+        self.sessions.remove_all(gone);
         let mut all = self.all_sessions()?;
-        all.retain(|(_, session)| session.account_id == account_id);
+        all.retain(|(_, session)| gone(session));
         for (key, session) in &all {
             self.end(key, session, "session-ended")?;
         }
@@ -390,7 +496,8 @@ impl Auth {
         let all = self.all_sessions()?;
         Ok(all.iter().any(|(_, session)| {
             let is_it = session.account_id == account_id && session.id == id;
-            is_it && !session.is_over(now_ms) && !session.is_idle(now_ms)
+            let is_full = session.stage == Stage::Full;
+            is_it && is_full && !session.is_over(now_ms) && !session.is_idle(now_ms)
         }))
     }
 }
@@ -404,6 +511,8 @@ fn put(session: &Session) -> ItemWrite {
         ("last_seen_ms", Value::from(session.last_seen_ms())),
         ("proved_ms", Value::from(session.proved_ms())),
         ("locked", Value::from(session.is_locked())),
+        ("means", Value::from(session.means.as_str())),
+        ("stage", Value::from(session.stage.as_str())),
     ]);
     for (name, text) in [("patient", &session.patient), ("address", &session.address)] {
         if let Some(text) = text {
@@ -427,6 +536,8 @@ fn read(key: &Digest256, bytes: &[u8]) -> Result<Session, Error> {
         patient: text("patient"),
         started_ms: number_ms(value.get("started_ms")).ok_or_else(damaged)?,
         address: text("address"),
+        means: text("means").and_then(|m| Means::parse(&m)).ok_or_else(damaged)?,
+        stage: text("stage").and_then(|s| Stage::parse(&s)).ok_or_else(damaged)?,
         key: *key,
         locked: AtomicBool::new(value.get("locked") == Some(&Value::Bool(true))),
         last_seen_ms: AtomicI64::new(last_seen_ms),

@@ -65,6 +65,12 @@ impl MemoryVault {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Items of a collection.
+    pub fn count(&self, collection: &str) -> usize {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        items.keys().filter(|(name, _)| *name == collection).count()
+    }
+
     /// Everything that is kept, for tests that look for secrets.
     pub fn dump(&self) -> Vec<u8> {
         let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);

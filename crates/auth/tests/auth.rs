@@ -264,17 +264,17 @@ fn a_session_that_nothing_came_for_is_locked_until_proved_again() {
     f.clock.pass(-SESSION_IDLE_MS);
     assert!(matches!(auth.standing(secret.expose()), Ok(Standing::Locked(_))));
     f.clock.pass(SESSION_IDLE_MS);
-    let wrong = f.auth.prove_again(&session, "a wrong password", None);
+    let wrong = f.auth.prove_again(&session, "a wrong password", None, None);
     assert_eq!(kind(wrong), Kind::Refused);
     assert!(matches!(standing(), Standing::Locked(_)));
-    f.auth.prove_again(&session, PASSWORD, None).expect("right");
+    f.auth.prove_again(&session, PASSWORD, None, None).expect("right");
     assert!(f.auth.session(secret.expose()).expect("reads").is_some());
     // Locked by hand; over by age all the same.
     f.auth.lock(secret.expose()).expect("locks");
     assert!(matches!(standing(), Standing::Locked(_)));
     f.clock.pass(SESSION_LIFE_MS);
     assert!(matches!(standing(), Standing::Out));
-    assert_eq!(kind(f.auth.prove_again(&session, PASSWORD, None)), Kind::Refused);
+    assert_eq!(kind(f.auth.prove_again(&session, PASSWORD, None, None)), Kind::Refused);
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn a_proof_of_who_one_is_holds_for_a_while() {
     assert!(is_proved());
     f.clock.pass(1);
     assert!(!is_proved(), "using the session is none");
-    f.auth.prove_again(&session(), PASSWORD, Some("10.0.0.1")).expect("right");
+    f.auth.prove_again(&session(), PASSWORD, None, Some("10.0.0.1")).expect("right");
     assert!(is_proved());
     f.clock.pass(-1);
     assert!(!is_proved(), "a proof of the future is none");
@@ -310,6 +310,6 @@ fn an_ended_session_is_not_written_again_by_who_still_holds_it() {
     f.clock.pass(2 * 60_000);
     assert!(other.session(secret.expose()).expect("reads").is_none(), "by its own look");
     f.auth.set_disabled("nora", false).expect("on");
-    assert_eq!(kind(f.auth.prove_again(&session, PASSWORD, None)), Kind::Refused);
+    assert_eq!(kind(f.auth.prove_again(&session, PASSWORD, None, None)), Kind::Refused);
     assert!(f.auth.sessions_of(&session.account_id).expect("lists").is_empty());
 }

@@ -17,7 +17,9 @@ async function fragment(url, target, options = {}) {
     credentials: "same-origin",
     ...options,
   });
-  if (answer.redirected && new URL(answer.url).pathname === "/login") {
+  noteUse();
+  if (answer.redirected && new URL(answer.url).pathname === "/login/again" && cover()) return null;
+  if (answer.redirected && new URL(answer.url).pathname.startsWith("/login")) {
     location.assign(answer.url);
     return null;
   }
@@ -209,7 +211,9 @@ async function openDrawer(url) {
   const drawer = $("#drawer");
   try {
     const answer = await fetch(url, { headers: { "X-Fragment": "drawer" }, credentials: "same-origin" });
+    if (answer.redirected && new URL(answer.url).pathname === "/login/again" && cover()) return;
     if (!answer.ok || answer.redirected) return location.assign(url);
+    noteUse();
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     drawer.replaceChildren(...page.body.childNodes);
     if (!drawer.open) drawer.showModal();
@@ -220,7 +224,7 @@ async function openDrawer(url) {
 
 for (const dialog of $$("dialog")) {
   dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close();
+    if (event.target === dialog && dialog.id !== "lock") dialog.close();
   });
 }
 
@@ -331,3 +335,163 @@ document.addEventListener("keydown", (event) => {
   }
   event.preventDefault();
 });
+
+// --- Passkeys: the form's fields are filled with what the browser answers, then it is sent. ---
+
+const toBytes = (text) =>
+  Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+const toText = (buffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+async function ceremony(ask, create) {
+  const begun = await fetch(ask, { method: "POST", credentials: "same-origin", headers: { "X-Fragment": "passkey" } });
+  if (!begun.ok) throw new Error(begun.status === 401 ? "again" : await begun.text());
+  const { ceremony: id, options } = await begun.json();
+  const wanted = options.publicKey;
+  wanted.challenge = toBytes(wanted.challenge);
+  if (wanted.user) wanted.user.id = toBytes(wanted.user.id);
+  for (const list of [wanted.excludeCredentials, wanted.allowCredentials]) {
+    list?.forEach((known) => (known.id = toBytes(known.id)));
+  }
+  const made = create ? await navigator.credentials.create(options) : await navigator.credentials.get(options);
+  const response = {};
+  for (const name of ["attestationObject", "authenticatorData", "clientDataJSON", "signature", "userHandle"]) {
+    if (made.response[name]) response[name] = toText(made.response[name]);
+  }
+  const transports = made.response.getTransports?.();
+  if (transports) response.transports = transports;
+  const answer = { id: made.id, rawId: toText(made.rawId), type: made.type, response, extensions: {} };
+  return { ceremony: id, answer: JSON.stringify(answer) };
+}
+
+if (window.PublicKeyCredential) {
+  for (const form of $$("form[data-passkey]")) {
+    form.hidden = false;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const line = $('[role="status"]', form);
+      const button = $("button[type=submit]", form);
+      line.textContent = "";
+      button.disabled = true;
+      try {
+        const done = await ceremony(form.dataset.passkey, "create" in form.dataset);
+        form.elements.ceremony.value = done.ceremony;
+        form.elements.answer.value = done.answer;
+        form.submit();
+      } catch (error) {
+        if (error.message === "again") return location.assign(`/login/again?next=${encodeURIComponent(location.pathname)}`);
+        line.textContent =
+          error.name === "InvalidStateError" ? "This device holds a passkey for you already."
+          : error.name === "NotAllowedError" ? "No passkey was chosen."
+          : error.message || "That did not work; try again.";
+      } finally {
+        button.disabled = false;
+      }
+    });
+  }
+}
+
+// --- The lock: a page that nothing was done on is covered; what was typed stays beneath. ---
+
+const lock = $("#lock");
+const idle = Number(lock?.dataset.idle ?? 0);
+let told = Date.now();
+let acted = false;
+
+// The server knows that somebody is here.
+function noteUse() {
+  told = Date.now();
+  acted = false;
+}
+
+function cover() {
+  if (!lock) return false;
+  if (!lock.open) {
+    $$("dialog[open]").forEach((dialog) => dialog.close());
+    lock.returnFocus = document.activeElement;
+    document.documentElement.classList.add("covered");
+    lock.showModal();
+    $("#lock-password").focus();
+  }
+  return true;
+}
+
+function uncover() {
+  noteUse();
+  document.documentElement.classList.remove("covered");
+  $("#lock-password").value = "";
+  $('[role="status"]', lock).textContent = "";
+  lock.close();
+  lock.returnFocus?.focus?.();
+}
+
+async function look() {
+  if (!lock) return;
+  // Only what a person did counts as use; looking does not.
+  const method = acted ? "POST" : "GET";
+  if (!acted && Date.now() - told < idle && !lock.open) return;
+  try {
+    const answer = await fetch("/session", { method, credentials: "same-origin" });
+    if (answer.status === 401) cover();
+    else if (acted) noteUse();
+    else if (lock.open && answer.status === 204) uncover();
+  } catch {
+    // Not reachable: time alone decides.
+    if (Date.now() - told >= idle) cover();
+  }
+}
+
+if (lock) {
+  for (const kind of ["keydown", "pointerdown", "input"]) {
+    document.addEventListener(kind, (event) => {
+      if (event.isTrusted && !lock.open) acted = true;
+    }, { capture: true, passive: true });
+  }
+  // A form that would be lost waits until the page is open again.
+  document.addEventListener("submit", (event) => {
+    if (lock.open || Date.now() - told < idle) return;
+    event.preventDefault();
+    look();
+  }, { capture: true });
+  setInterval(look, Math.min(30000, Math.max(idle / 10, 250)));
+  addEventListener("pageshow", (event) => event.persisted && look());
+  document.addEventListener("visibilitychange", () => document.hidden || look());
+  lock.addEventListener("cancel", (event) => event.preventDefault());
+  const unlock = async (fields) => {
+    const line = $('[role="status"]', lock);
+    line.textContent = "";
+    const answer = await fetch("/login/again", {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { "X-Fragment": "lock" },
+      body: new URLSearchParams(fields),
+    }).catch(() => null);
+    if (answer?.status === 204) return uncover();
+    if (answer?.redirected) return location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    const wait = answer?.headers.get("Retry-After");
+    line.textContent = wait ? `Too many tries. Wait ${wait} seconds.`
+      : answer?.status === 403 ? "That was not right. Check it and try again."
+      : "Not reachable just now; what you typed is still here.";
+    $("#lock-password").select();
+  };
+  $("[data-lock]", lock).addEventListener("submit", (event) => {
+    event.preventDefault();
+    unlock({ password: $("#lock-password").value });
+  });
+  const key = $("[data-lock-passkey]", lock);
+  if (window.PublicKeyCredential) key.hidden = false;
+  key.addEventListener("click", async () => {
+    try {
+      await unlock(await ceremony("/login/again/ask", false));
+    } catch (error) {
+      $('[role="status"]', lock).textContent =
+        error.name === "NotAllowedError" ? "No passkey was chosen." : error.message || "That did not work.";
+    }
+  });
+  $("[data-lock-form]")?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await fetch("/lock", { method: "POST", credentials: "same-origin", redirect: "manual" }).catch(() => null);
+    cover();
+  });
+}

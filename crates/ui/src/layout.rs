@@ -72,6 +72,7 @@ pub fn page(title: &str, reader: &Reader, place: Place, body: &Markup) -> Markup
             }
             (help())
             (palette())
+            (lock(reader))
             dialog.drawer id="drawer" data-test="drawer" aria-labelledby="drawer-title" {}
         },
     )
@@ -124,6 +125,31 @@ fn nav(reader: &Reader, place: Place) -> Markup {
                     data-test="nav-account" {
                     (Icon::User.svg())
                     span.nav-user.nav-text { b { (reader.name) } small { (reader.role) } }
+                }
+            }
+        }
+    }
+}
+
+/// Covers the page when the session is locked; what was typed stays beneath.
+fn lock(reader: &Reader) -> Markup {
+    html! {
+        dialog.lock id="lock" aria-labelledby="lock-title" data-idle=(auth::SESSION_IDLE_MS)
+            data-test="lock" {
+            form method="post" action="/login/again" data-lock data-test="lock-form" {
+                h2 id="lock-title" { "Locked" }
+                p { "What you typed is kept. Prove that it is you, " bdi { (reader.name) } ", to go on." }
+                input type="hidden" name="user" value=(reader.name) autocomplete="username";
+                div.field {
+                    label for="lock-password" { "Password" }
+                    input id="lock-password" name="password" type="password" required
+                        autocomplete="current-password" data-test="lock-password";
+                }
+                p.trouble-line role="status" data-test="lock-trouble" {}
+                div.filters {
+                    button.button.primary type="submit" data-test="lock-submit" { "Unlock" }
+                    button.button type="button" data-lock-passkey hidden data-test="lock-passkey" { "Use a passkey" }
+                    a.button.quiet href="/login/again" data-test="lock-leave" { "Somebody else" }
                 }
             }
         }

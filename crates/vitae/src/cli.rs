@@ -287,6 +287,27 @@ pub enum UserCommand {
     #[command(after_help = "Example:\n  vitae user add --data practice --name omar \
         --role provider --password-file password.txt")]
     Add(UserAdd),
+    /// Invite a person: prints a link, good once and for three days, with which they set how they
+    /// sign in.
+    #[command(after_help = "Example:\n  vitae user invite --data practice --name omar \
+        --role provider")]
+    Invite(UserInvite),
+}
+
+#[derive(Debug, Args)]
+pub struct UserInvite {
+    #[command(flatten)]
+    pub data: Data,
+    /// Login name; of an account that exists, the link lets its owner set a new password.
+    #[arg(long, value_name = "N")]
+    pub name: String,
+    /// admin, front-desk, nurse, provider, biller, privacy-officer or patient; needed for somebody
+    /// new.
+    #[arg(long, value_parser = parse_role)]
+    pub role: Option<record::Role>,
+    /// For the role patient: id of the Patient resource.
+    #[arg(long, value_name = "ID")]
+    pub patient: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -80,6 +80,13 @@ settings! {
     loopback_keys: bool = false,
         "Fetch the public keys of programs (`jwks_uri`) also from this computer, without TLS; for \
          trying things out.";
+    second_factor: bool = false,
+        "Demand a second factor (passkey or authenticator app) of staff; whoever has none sets it \
+         up at the next sign-in, before anything else.";
+    known_passwords: Option<String> = None,
+        "File of SHA-1 hashes of passwords that are known to others, such as the one of Have I \
+         Been Pwned ordered by hash: one a line in hexadecimal, with or without `:` and a count. \
+         Nobody may choose one of them on a page; a table of common ones is always looked at.";
     log: String = "info".to_owned(),
         "What to log on stderr: `error`, `warn`, `info`, `debug`, or a filter such as \
          `info,rest=debug`.";

@@ -32,6 +32,7 @@ fn outside(label: &str) -> Source {
 
 pub fn login(theme: Theme, trouble: Option<Trouble>) -> Login {
     Login {
+        has_passkeys: true,
         practice: "Willow Street Family Medicine".to_owned(),
         user: if trouble.is_some() { "ada".to_owned() } else { String::new() },
         next: "/".to_owned(),

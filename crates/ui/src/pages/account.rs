@@ -21,10 +21,20 @@ pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
                     form method="post" action="/logout" {
                         button.button type="submit" data-test="sign-out" { "Sign out" }
                     }
+                    form method="post" action="/lock" data-lock-form {
+                        button.button type="submit" data-test="lock-now" { "Lock" }
+                    }
                 }
                 div.column {
                     section aria-labelledby="sessions-title" {
-                        div.page-head { h2 id="sessions-title" { "Where you are signed in" } }
+                        div.page-head {
+                            h2 id="sessions-title" { "Where you are signed in" }
+                            @if sessions.len() > 1 {
+                                form method="post" action="/account/sessions/end-others" {
+                                    button.button type="submit" data-test="end-others" { "Sign out everywhere else" }
+                                }
+                            }
+                        }
                         div.table {
                             table data-test="sessions" {
                                 caption.hidden-visually { "Sessions of this account" }
@@ -35,6 +45,13 @@ pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
                                 } }
                                 tbody { @for s in sessions { (row(s)) } }
                             }
+                        }
+                    }
+                    section aria-labelledby="security-title" {
+                        div.page-head { h2 id="security-title" { "How you sign in" } }
+                        p.linked {
+                            a href="/account/security" data-test="security-link" { "Passkeys, second factor and password" }
+                            " — sign in with a finger, a face or a key in place of a password."
                         }
                     }
                     section aria-labelledby="look-title" {
@@ -66,6 +83,10 @@ pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
                             p {
                                 a href=(EXPLAIN.1) data-test="explain-link" { (EXPLAIN.0) }
                                 " — the order of its conditions, their counts and times."
+                            }
+                            p.linked {
+                                a href="/admin/people" data-test="admin-people-link" { "People" }
+                                " — who may sign in, by what means, in which role; invitations."
                             }
                             p.linked {
                                 a href="/admin/apps" data-test="admin-apps-link" { "Apps" }

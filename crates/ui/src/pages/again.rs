@@ -5,14 +5,16 @@ use maud::{Markup, html};
 use crate::{
     icon::Icon,
     layout::{self, Theme},
-    pages::login::{Trouble, said},
+    pages::login::{Trouble, passkey, said},
 };
 
 #[derive(Clone, Debug)]
 pub struct Again {
-    pub practice: String,
     /// Whose session it is.
     pub name: String,
+    /// The person has an authenticator app, whose code belongs to a proof.
+    pub wants_code: bool,
+    pub has_passkey: bool,
     /// Where to go afterwards: a path of this site.
     pub next: String,
     /// Locked; otherwise the person is about to do what needs a fresh proof.
@@ -54,9 +56,20 @@ pub fn page(v: &Again) -> Markup {
                                 autocomplete="current-password" autofocus
                                 data-test="again-password";
                         }
+                        @if v.wants_code {
+                            div.field {
+                                label for="again-code" { "Code of your authenticator app" }
+                                input.code id="again-code" name="code" required
+                                    autocomplete="one-time-code" spellcheck="false"
+                                    maxlength="40" data-test="again-code";
+                            }
+                        }
                         button.button.primary type="submit" data-test="again-submit" {
                             @if v.is_locked { "Unlock" } @else { "Confirm" }
                         }
+                    }
+                    @if v.has_passkey {
+                        (passkey("/login/again", "/login/again/ask", &v.next, "Use your passkey", false))
                     }
                     form.alone-plain method="post" action="/logout" {
                         button.button.quiet type="submit" data-test="again-leave" {

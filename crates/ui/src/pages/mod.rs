@@ -9,5 +9,7 @@ pub mod error;
 pub mod explain;
 pub mod login;
 pub mod patients;
+pub mod people;
 pub mod raw;
+pub mod security;
 pub mod today;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use auth::{Kind, Session, Standing};
+use auth::{Session, Standing};
 use axum::{
-    extract::{Form, State},
-    http::{HeaderValue, StatusCode, header},
+    extract::State,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 
@@ -16,20 +16,13 @@ use crate::{
         App, answer,
         desk::{Desk, cookie_name, standing},
         head::{Head, local},
+        signin::{Fields, answered, asked, caller, field, refused, trouble, with_next},
     },
 };
 
-type Fields = Form<Vec<(String, String)>>;
-
-fn field<'a>(form: &'a Fields, name: &str) -> &'a str {
-    form.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str())
-}
-
 /// Address of the page that asks for a proof and then goes on to `next`.
 pub(crate) fn again(next: &str) -> String {
-    let mut out = String::from("/login/again?next=");
-    record::percent_encode(next, &mut out);
-    out
+    with_next("/login/again", next)
 }
 
 /// Before an act that matters: where to send a person who has not proved for a while who they
@@ -47,21 +40,18 @@ pub(crate) async fn page(State(app): State<App>, head: Head) -> Response {
             let view = view(&app, &head, &session, next);
             answer::page(pages::again::page(&view))
         }
-        Ok(None) => answer::go_to(&sign_in(&next)),
+        Ok(None) => answer::go_to(&with_next("/login", &next)),
         Err(failure) => answer::failure(failure, &app, &head),
     }
 }
 
-fn sign_in(next: &str) -> String {
-    let mut out = String::from("/login?next=");
-    record::percent_encode(next, &mut out);
-    out
-}
-
 fn view(app: &App, head: &Head, session: &Session, next: String) -> Again {
+    let factors = app.config.auth.factors(&session.account_id).unwrap_or_default();
+    let can_passkey = app.config.auth.has_passkeys(&app.config.site);
     Again {
-        practice: app.config.practice.clone(),
         name: session.name.clone(),
+        wants_code: factors.app_since_ms.is_some() && !session.is_locked(),
+        has_passkey: can_passkey && !factors.passkeys.is_empty(),
         next,
         is_locked: session.is_locked(),
         trouble: None,
@@ -75,7 +65,7 @@ async fn whose(app: &App, head: &Head) -> Result<Option<Arc<Session>>, Failure> 
     let found = tokio::task::spawn_blocking(move || standing(&copy.0, &copy.1)).await;
     Ok(match found.map_err(|_| Failure::Ours)?? {
         Standing::Live(session) | Standing::Locked(session) => Some(session),
-        Standing::Out => None,
+        Standing::Out | Standing::Waiting(_) => None,
     })
 }
 
@@ -85,37 +75,52 @@ pub(crate) async fn prove(State(app): State<App>, head: Head, form: Fields) -> R
     let next = local(field(&form, "next")).to_owned();
     let session = match whose(&app, &head).await {
         Ok(Some(session)) => session,
-        Ok(None) => return answer::go_to(&sign_in(&next)),
+        Ok(None) => return answer::go_to(&with_next("/login", &next)),
         Err(failure) => return answer::failure(failure, &app, &head),
     };
-    let (auth, address) = (Arc::clone(&app.config.auth), head.address.clone());
-    let (copy, password) = (Arc::clone(&session), field(&form, "password").to_owned());
-    let proved =
-        tokio::task::spawn_blocking(move || auth.prove_again(&copy, &password, address.as_deref()));
-    let (status, trouble) = match proved.await {
+    let copy = (app.clone(), head.clone(), Arc::clone(&session));
+    let proved = tokio::task::spawn_blocking(move || {
+        let (app, head, session) = (&copy.0, &copy.1, &copy.2);
+        let (auth, site) = (&app.config.auth, &app.config.site);
+        let (ceremony, shown) = answered(&form);
+        if ceremony.is_empty() {
+            let (password, code) = (field(&form, "password"), field(&form, "code"));
+            return auth.prove_again(session, password, Some(code), caller(app, head));
+        }
+        auth.prove_again_by_passkey(site, session, &ceremony, &shown, caller(app, head))
+    });
+    let trouble = match proved.await {
         Ok(Ok(())) if head.wants("lock") => return StatusCode::NO_CONTENT.into_response(),
         Ok(Ok(())) => return answer::go_to(&next),
-        Ok(Err(error)) => match error.kind {
-            Kind::Throttled { retry_after_ms } => {
-                let seconds = u64::try_from(retry_after_ms / 1000 + 1).unwrap_or(1);
-                (StatusCode::TOO_MANY_REQUESTS, Trouble::Wait(seconds))
-            }
-            Kind::Storage => return answer::failure(Failure::Busy, &app, &head),
-            _ => (StatusCode::FORBIDDEN, Trouble::Refused),
-        },
+        Ok(Err(error)) => trouble(&error),
         Err(_) => return answer::failure(Failure::Ours, &app, &head),
     };
+    let Some(trouble) = trouble else { return answer::failure(Failure::Busy, &app, &head) };
+    let trouble = if trouble == Trouble::Refused { Trouble::Again } else { trouble };
     let mut view = view(&app, &head, &session, next);
-    let wait = match trouble {
-        Trouble::Wait(seconds) => Some(seconds),
-        _ => None,
-    };
-    view.trouble = Some(trouble);
-    let mut response = answer::page_with(status, pages::again::page(&view));
-    if let Some(seconds) = wait {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    view.trouble = Some(trouble.clone());
+    refused(trouble, pages::again::page(&view))
+}
+
+/// `POST /login/again/ask`: what the browser is asked for, to prove with a passkey; also for the
+/// second step of a sign-in.
+pub(crate) async fn ask(State(app): State<App>, head: Head) -> Response {
+    let copy = (app.clone(), head.clone());
+    let found = tokio::task::spawn_blocking(move || {
+        let app = &copy.0;
+        match standing(app, &copy.1)? {
+            Standing::Live(s) | Standing::Locked(s) | Standing::Waiting(s) => {
+                Ok(Some(app.config.auth.ask_passkey_of(&app.config.site, &s.account_id)))
+            }
+            Standing::Out => Ok(None),
+        }
+    });
+    match found.await {
+        Ok(Ok(Some(found))) => asked(found),
+        Ok(Ok(None)) => StatusCode::UNAUTHORIZED.into_response(),
+        Ok(Err(failure)) => answer::failure(failure, &app, &head),
+        Err(_) => answer::failure(Failure::Ours, &app, &head),
     }
-    response
 }
 
 /// `GET /session`: 204 while the session goes on, 401 when it is locked or over. Asking does not

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::{Session, Standing};
+use auth::{Session, Stage, Standing};
 use axum::response::Response;
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
@@ -71,7 +71,10 @@ where
     let session = match standing(&app, &head) {
         Ok(Standing::Live(session)) => session,
         Ok(Standing::Locked(_)) => return answer::go_to(&again(&head.target)),
-        Ok(Standing::Out) => return answer::go_to(&sign_in(&head)),
+        Ok(Standing::Waiting(session)) if session.stage == Stage::Enrol => {
+            return answer::go_to("/account/security");
+        }
+        Ok(Standing::Out | Standing::Waiting(_)) => return answer::go_to(&sign_in(&head)),
         Err(failure) => return answer::failure(failure, &app, &head),
     };
     let request_id = app.config.record.new_id();
@@ -105,16 +108,21 @@ pub(crate) fn standing(app: &App, head: &Head) -> Result<Standing, Failure> {
     })
 }
 
+/// Who reads the pages of a session.
+pub(crate) fn reader(session: &Session, head: &Head) -> Reader {
+    Reader {
+        name: session.name.clone(),
+        role: session.role.as_str().replace('-', " "),
+        is_administrator: session.role == Role::Admin,
+        reads_log: matches!(session.role, Role::Admin | Role::PrivacyOfficer),
+        theme: head.theme(),
+        compact: head.compact(),
+    }
+}
+
 impl Desk {
     pub fn reader(&self) -> Reader {
-        Reader {
-            name: self.session.name.clone(),
-            role: self.session.role.as_str().replace('-', " "),
-            is_administrator: self.session.role == Role::Admin,
-            reads_log: matches!(self.session.role, Role::Admin | Role::PrivacyOfficer),
-            theme: self.head.theme(),
-            compact: self.head.compact(),
-        }
+        reader(&self.session, &self.head)
     }
 
     pub fn lens(&self) -> Lens {

@@ -13,7 +13,10 @@ mod chart;
 mod desk;
 mod head;
 mod ours;
+mod people;
 mod recent;
+mod security;
+mod signin;
 mod staff;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -103,13 +106,27 @@ pub fn router(config: Config) -> Router {
     }));
     Router::new()
         .route("/", get(staff::today))
-        .route("/login", get(staff::login_page).post(staff::login))
+        .route("/login", get(signin::login_page).post(signin::login))
+        .route("/login/passkey", post(signin::by_passkey))
+        .route("/login/passkey/ask", post(signin::ask))
+        .route("/login/code", get(signin::code_page).post(signin::code))
         .route("/login/again", get(again::page).post(again::prove))
+        .route("/login/again/ask", post(again::ask))
+        .route("/invitation", get(people::invitation).post(people::accept))
+        .route("/invitation/ask", post(people::ask))
         .route("/session", get(again::state).post(again::used))
         .route("/lock", post(again::lock))
-        .route("/logout", post(staff::logout))
+        .route("/logout", post(signin::logout))
         .route("/account", get(staff::account))
         .route("/account/sessions/end", post(staff::end_session))
+        .route("/account/sessions/end-others", post(staff::end_others))
+        .route("/account/security", get(security::page))
+        .route("/account/security/passkeys/ask", post(security::ask))
+        .route("/account/security/passkeys", post(security::passkeys))
+        .route("/account/security/app", get(security::app_page).post(security::set_app))
+        .route("/account/security/app/end", post(security::end_app))
+        .route("/account/security/recovery", post(security::recovery))
+        .route("/account/security/password", post(security::password))
         .route("/account/theme", post(staff::theme))
         .route("/account/look", post(staff::look))
         .route("/admin/explain", get(admin::explain))
@@ -119,6 +136,9 @@ pub fn router(config: Config) -> Router {
         .route("/patients/{id}/access", get(audit::access))
         .route("/patients/{id}/disclosures", get(audit::disclosures))
         .route("/patients/{id}/disclosures.csv", get(audit::disclosures_csv))
+        .route("/admin/people", get(people::all).post(people::invite))
+        .route("/admin/people/withdraw", post(people::withdraw))
+        .route("/admin/people/{id}", get(people::one).post(people::act))
         .route("/admin/apps", get(apps::all).post(apps::act))
         .route("/admin/apps/end", post(apps::end_any))
         .route("/apps", get(apps::own))

@@ -1,113 +1,19 @@
-//! Handlers outside the chart: sign in and out, today, patients, account.
+//! Handlers outside the chart: today, patients, account.
 
-use auth::Kind;
-use axum::{
-    extract::{Form, State},
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use maud::html;
 
 use crate::{
     load::{self, Failure, find},
-    pages::{self, login::Login, login::Trouble},
+    pages,
     routes::{
         App, answer,
-        desk::{cookie_name, desk, standing},
-        head::{Head, local},
+        desk::desk,
+        head::Head,
+        signin::{Fields, field},
     },
     view::{Session, When},
 };
-
-/// Fields of a form; few and short.
-type Fields = Form<Vec<(String, String)>>;
-
-fn field<'a>(form: &'a Fields, name: &str) -> &'a str {
-    form.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str())
-}
-
-fn login_view(app: &App, head: &Head, trouble: Option<Trouble>) -> Login {
-    Login {
-        practice: app.config.practice.clone(),
-        demo: app.config.demo,
-        theme: head.theme(),
-        trouble,
-        ..Login::default()
-    }
-}
-
-pub(crate) async fn login_page(State(app): State<App>, head: Head) -> Response {
-    // A session that is there needs no second one; one that ended is told.
-    let had_one = head.cookie(cookie_name(app.config.tls)).is_some();
-    let copy = (app.clone(), head.clone());
-    let live = tokio::task::spawn_blocking(move || standing(&copy.0, &copy.1)).await;
-    let next = local(head.param("next").unwrap_or("/")).to_owned();
-    if let Ok(Ok(auth::Standing::Live(_))) = live {
-        return answer::go_to(&next);
-    }
-    let trouble = (had_one && head.param("next").is_some()).then_some(Trouble::Ended);
-    answer::page(pages::login::page(&Login { next, ..login_view(&app, &head, trouble) }))
-}
-
-pub(crate) async fn login(State(app): State<App>, head: Head, form: Fields) -> Response {
-    let (user, password) = (field(&form, "user").to_owned(), field(&form, "password").to_owned());
-    let next = local(field(&form, "next")).to_owned();
-    let (auth, address) = (app.config.auth.clone(), head.address.clone());
-    let (name, before) =
-        (user.clone(), head.cookie(cookie_name(app.config.tls)).map(str::to_owned));
-    let done = tokio::task::spawn_blocking(move || {
-        let session = auth.login(name.trim(), &password, address.as_deref())?;
-        // What this browser was signed in to before is over.
-        if let Some(before) = before {
-            auth.logout(&before)?;
-        }
-        Ok::<_, auth::Error>(session)
-    });
-    let trouble = match done.await {
-        Ok(Ok((secret, _))) => {
-            let mut response = answer::go_to(&next);
-            answer::set_cookie(&mut response, &session_cookie(&app, secret.expose()));
-            return response;
-        }
-        Ok(Err(error)) => match error.kind {
-            Kind::Throttled { retry_after_ms } => {
-                Trouble::Wait(u64::try_from(retry_after_ms / 1000 + 1).unwrap_or(1))
-            }
-            Kind::Storage => return answer::failure(Failure::Busy, &app, &head),
-            _ => Trouble::Refused,
-        },
-        Err(_) => return answer::failure(Failure::Ours, &app, &head),
-    };
-    let wait = match trouble {
-        Trouble::Wait(seconds) => Some(seconds),
-        _ => None,
-    };
-    let view = Login { user, next, ..login_view(&app, &head, Some(trouble)) };
-    let status = if wait.is_some() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::FORBIDDEN };
-    let mut response = answer::page_with(status, pages::login::page(&view));
-    if let Some(seconds) = wait {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
-}
-
-fn session_cookie(app: &App, value: &str) -> String {
-    let secure = if app.config.tls { "; Secure" } else { "" };
-    format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", cookie_name(app.config.tls))
-}
-
-pub(crate) async fn logout(State(app): State<App>, head: Head) -> Response {
-    if let Some(secret) = head.cookie(cookie_name(app.config.tls)).map(str::to_owned) {
-        let auth = app.config.auth.clone();
-        let ended = tokio::task::spawn_blocking(move || auth.logout(&secret)).await;
-        if !matches!(ended, Ok(Ok(()))) {
-            return answer::failure(Failure::Busy, &app, &head);
-        }
-    }
-    let mut response = answer::go_to("/login");
-    answer::set_cookie(&mut response, &format!("{}; Max-Age=0", session_cookie(&app, "")));
-    response
-}
 
 pub(crate) async fn today(State(app): State<App>, head: Head) -> Response {
     desk(app, head, |desk| {
@@ -178,6 +84,16 @@ pub(crate) async fn account(State(app): State<App>, head: Head) -> Response {
             })
             .collect();
         Ok(answer::page(pages::account::page(&desk.reader(), &rows)))
+    })
+    .await
+}
+
+/// `POST /account/sessions/end-others`: signs out everywhere else.
+pub(crate) async fn end_others(State(app): State<App>, head: Head) -> Response {
+    desk(app, head, move |desk| {
+        let (auth, session) = (&desk.app.config.auth, &desk.session);
+        auth.end_sessions_but(&session.account_id, &session.id).map_err(|_| Failure::Busy)?;
+        Ok(answer::go_to("/account"))
     })
     .await
 }

@@ -8,7 +8,8 @@ use fhir::json::Value;
 use record::Role;
 
 use super::{Done, place};
-use crate::cli::{ClientAdd, ClientApprove, Init, UserAdd};
+use crate::cli::{ClientAdd, ClientApprove, Init, UserAdd, UserInvite};
+use crate::config::Config;
 use crate::failure::{Context, Failure, Result};
 use crate::practice::{Open, Practice, keys_folder, read_password};
 
@@ -102,5 +103,34 @@ pub fn user_add(args: &UserAdd, open: &Open, cwd: &Path) -> Result<Done> {
     if let Some(id) = &args.practitioner {
         open.auth.set_practitioner(&account.name, id)?;
     }
-    Ok(Done::said(format!("{} may log in as {}", account.name, account.role.as_str())))
+    let mut said = format!("{} may log in as {}", account.name, account.role.as_str());
+    if open.auth.is_known_password(&password)? {
+        said.push_str(
+            "\nwarning: this password is among those that are tried first; the pages would \
+             refuse it",
+        );
+    }
+    Ok(Done::said(said))
+}
+
+pub fn user_invite(args: &UserInvite, open: &Open, cwd: &Path) -> Result<Done> {
+    let by = "the command line";
+    let exists = open.auth.account(&args.name)?.is_some();
+    let (secret, _) = match (exists, args.role) {
+        (true, None) => open.auth.invite_to_new_password(&args.name, by)?,
+        (true, Some(_)) => {
+            let text = "an account of this name exists; leave --role out to let its owner set a \
+                        new password";
+            return Err(Failure::new(text));
+        }
+        (false, None) => return Err(Failure::usage("somebody new needs a --role")),
+        (false, Some(role)) => open.auth.invite(&args.name, role, args.patient.as_deref(), by)?,
+    };
+    let config = Config::load(None, &place(cwd, &args.data.data))?;
+    let root = config.public_url.unwrap_or_else(|| {
+        let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", config.listen)
+    });
+    let root = root.trim_end_matches('/');
+    Ok(Done::said(format!("{root}/invitation?code={}", secret.expose())))
 }

@@ -72,6 +72,7 @@ fn data_of(command: &Command) -> Option<&Data> {
         Command::Client { command: ClientCommand::List(args) } => &args.data,
         Command::Client { command: ClientCommand::Approve(args) } => &args.data,
         Command::User { command: UserCommand::Add(args) } => &args.data,
+        Command::User { command: UserCommand::Invite(args) } => &args.data,
         Command::Policy { command: PolicyCommand::Show(args) } => &args.data,
         Command::Policy { command: PolicyCommand::Set(args) } => &args.data,
         Command::Import(args) => &args.data,
@@ -117,6 +118,9 @@ fn on_open(command: &Command, practice: &Practice, open: &Open, cwd: &Path) -> R
             accounts::client_approve(args, open)
         }
         Command::User { command: UserCommand::Add(args) } => accounts::user_add(args, open, cwd),
+        Command::User { command: UserCommand::Invite(args) } => {
+            accounts::user_invite(args, open, cwd)
+        }
         Command::Policy { command: PolicyCommand::Show(_) } => policy::show(open),
         Command::Policy { command: PolicyCommand::Set(args) } => policy::set(args, open, cwd),
         Command::Import(args) => import::import(args, open, cwd),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{Auth, Site};
+use auth::{Auth, KnownPasswords, Rules, Site};
 use jiff::tz::TimeZone;
 use record::Record;
 use rest::{Door, Drained, Tls};
@@ -107,6 +107,7 @@ async fn host(
         reading.clone(),
     ));
     let site = Site::new(root);
+    open.auth.set_rules(rules(config)?);
     open.auth.set_key_source(Arc::new(oauth::Gateway::new(config.loopback_keys)));
     let oauth = Arc::new(oauth::Door::new(Arc::clone(&open.auth), site.clone()));
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
@@ -157,6 +158,15 @@ fn tls(config: &Config) -> Result<Option<Tls>> {
         }
         _ => Err(Failure::usage("tls_cert and tls_key go together")),
     }
+}
+
+/// What the practice demands of its people.
+fn rules(config: &Config) -> Result<Rules> {
+    let open = |path: &String| {
+        KnownPasswords::open(Path::new(path)).context(|| format!("known_passwords: {path}"))
+    };
+    let known_passwords = config.known_passwords.as_ref().map(open).transpose()?;
+    Ok(Rules { second_factor: config.second_factor, known_passwords })
 }
 
 /// The practice's time zone.

@@ -116,6 +116,19 @@ impl Browser {
         answer
     }
 
+    pub fn delete(&self, path: &str) {
+        let path = format!("/session/{}/{path}", self.session);
+        call(self.port, "DELETE", &path, None).expect("an answer");
+    }
+
+    /// A list that the driver gives for this session.
+    pub fn list(&self, path: &str) -> Vec<Value> {
+        let path = format!("/session/{}/{path}", self.session);
+        let answer = call(self.port, "GET", &path, None).expect("an answer");
+        let read = |node: fhir::json::Node<'_>| Value::parse(node.raw().as_bytes().to_vec());
+        answer.root().list("value").map(|node| read(node).expect("JSON")).collect()
+    }
+
     pub fn go(&self, url: &str) {
         self.post("url", &[("url", url.into())]);
     }

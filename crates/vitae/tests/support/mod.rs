@@ -168,6 +168,14 @@ impl Practice {
         self.started(self.command(&["serve", "--data", &data, "--listen", address]))
     }
 
+    /// Serves with these variables set; they say where it listens.
+    pub fn serve_set(&self, env: &[(&str, &str)]) -> Server {
+        let data = self.data();
+        let mut command = self.command(&["serve", "--data", &data]);
+        command.envs(env.iter().copied());
+        self.started(command)
+    }
+
     /// Serves from a shell that runs `first` before it becomes the server.
     pub fn serve_after(&self, first: &str) -> Server {
         let data = self.data();
