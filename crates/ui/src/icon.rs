@@ -11,6 +11,7 @@ pub enum Icon {
     Search,
     User,
     Keys,
+    Passkey,
     Light,
     SignOut,
     Alert,
@@ -49,6 +50,9 @@ impl Icon {
                 "M8 8a2.7 2.7 0 1 0 0-5.4A2.7 2.7 0 0 0 8 8zM3 13.8c.4-2.7 2.3-4.2 5-4.2s4.6 1.5 5 4.2"
             }
             Icon::Keys => "M1.5 4.5h13v7.5h-13zM4 7h.01M6.7 7h.01M9.4 7h.01M12 7h.01M5 9.6h6",
+            Icon::Passkey => {
+                "M10 9.2a3.6 3.6 0 1 0-3.5-2.7L2 11v2.6h3v-1.8h1.8V10l1-1a3.6 3.6 0 0 0 2.2.2zM10.6 5.4h.01"
+            }
             Icon::Light => "M8 2.5v11A5.5 5.5 0 0 0 8 2.5zM8 2.5a5.5 5.5 0 1 0 0 11",
             Icon::SignOut => "M6.5 2.5h-4v11h4M6.5 8h7M10.8 5.2 13.6 8l-2.8 2.8",
             Icon::Alert => "M8 2.2 14.3 13.3H1.7zM8 6.5v3.2M8 11.5v.01",

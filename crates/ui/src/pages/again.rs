@@ -73,7 +73,7 @@ pub fn page(v: &Again) -> Markup {
                     }
                     form.alone-plain method="post" action="/logout" {
                         button.button.quiet type="submit" data-test="again-leave" {
-                            "Not " bdi { (v.name) } "? Sign out"
+                            span { "Not " bdi { (v.name) } "? Sign out" }
                         }
                     }
                 }

@@ -61,7 +61,7 @@ pub(crate) fn passkey(action: &str, ask: &str, next: &str, word: &str, primary: 
             input type="hidden" name="ceremony";
             input type="hidden" name="answer";
             button class={ "button" @if primary { " primary" } } type="submit"
-                data-test="passkey-submit" { (Icon::Keys.svg()) (word) }
+                data-test="passkey-submit" { (Icon::Passkey.svg()) (word) }
             p.trouble-line role="status" data-test="passkey-trouble" {}
         }
     }

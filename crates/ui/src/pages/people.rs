@@ -199,11 +199,10 @@ pub fn one(
     let act = |act: &str, word: &str, why: &str| {
         html! {
             li {
-                span.row-title { (word) }
+                span.row-title.plain { (why) }
                 form.row-side method="post" action=(action) {
                     button.button name="act" value=(act) data-test={ "person-" (act) } { (word) }
                 }
-                span.row-sub { (why) }
             }
         }
     };
@@ -314,7 +313,7 @@ pub fn accept(v: &Accept) -> Markup {
                             input type="hidden" name="ceremony";
                             input type="hidden" name="answer";
                             button.button type="submit" data-test="accept-passkey" {
-                                (Icon::Keys.svg()) "Use a passkey, and no password"
+                                (Icon::Passkey.svg()) "Use a passkey, and no password"
                             }
                             p.trouble-line role="status" data-test="passkey-trouble" {}
                         }

@@ -127,7 +127,7 @@ fn passkeys(v: &Security) -> Markup {
                         input type="hidden" name="ceremony";
                         input type="hidden" name="answer";
                         button.button.primary type="submit" data-test="passkey-add" {
-                            (Icon::Keys.svg()) "Add a passkey"
+                            (Icon::Passkey.svg()) "Add a passkey"
                         }
                         p.trouble-line role="status" data-test="passkey-trouble" {}
                     }
@@ -153,7 +153,7 @@ fn passkey_row(row: &PasskeyRow) -> Markup {
                 @if let Some(used) = &row.used { "Last used " (components::when(used)) "." }
                 @else { "Not used yet." }
             }
-            form.row-side.inline method="post" action="/account/security/passkeys" {
+            form.row-whole.inline method="post" action="/account/security/passkeys" {
                 input type="hidden" name="passkey" value=(row.id);
                 div.field {
                     label.hidden-visually for=(id) { "New name of " (row.name) }
