@@ -188,6 +188,41 @@ fn has_text(place: &std::path::Path, text: &str) -> bool {
 }
 
 #[test]
+fn guesses_keep_nobody_with_a_passkey_out() {
+    let Some(browser) = browser() else { return };
+    let (practice, server, root) = served(&[]);
+    authenticator(&browser);
+    sign_in(&browser, &root);
+    add_passkey(&browser, &root, "Laptop");
+    sign_out(&browser, &root);
+    // Somebody at the address that is elena's too guesses her password.
+    let mut http = server.http();
+    let mut attempt = |password: &str| {
+        let form = format!("user=elena&password={password}&next=/");
+        http.form("/login", &form).status
+    };
+    let mut statuses = Vec::new();
+    while statuses.last() != Some(&429) {
+        statuses.push(attempt("a+wrong+password"));
+        assert!(statuses.len() <= 40, "{statuses:?}");
+    }
+    assert!(statuses[..4].iter().all(|status| *status == 403), "{statuses:?}");
+    // The password waits there, the browser that is known and the passkey do not.
+    assert_eq!(attempt(&PASSWORD.replace(' ', "+")), 429);
+    browser.go(&format!("{root}/login"));
+    fill(&browser, "login-user", "elena");
+    fill(&browser, "login-password", PASSWORD);
+    browser.keys(ENTER);
+    browser.there("nav-account");
+    sign_out(&browser, &root);
+    browser.delete("cookie");
+    browser.go(&format!("{root}/login"));
+    click(&browser, "passkey-submit");
+    browser.there("nav-account");
+    drop((server, practice));
+}
+
+#[test]
 fn a_locked_page_keeps_what_was_typed() {
     let Some(browser) = browser() else { return };
     let (practice, server, root) = served(&[]);
@@ -254,8 +289,22 @@ fn where_a_second_factor_is_demanded_a_passkey_is_one() {
     browser.there("security-page");
     click(&browser, "passkey-add");
     browser.there("nav-account");
-    // The second step from now on.
+    // An invitation is no way round: the password that it sets is one factor.
     sign_out(&browser, &root);
+    let data = practice.data();
+    let args = ["user", "invite", "--data", &data, "--name", "omar", "--role", "nurse"];
+    let said = practice.run(&args);
+    browser.go(said.out.trim());
+    for test in ["new-password", "new-password-again"] {
+        fill(&browser, test, "three boats on the lake");
+    }
+    browser.keys(ENTER);
+    browser.there("security-page");
+    browser.go(&format!("{root}/patients"));
+    browser.there("security-page");
+    click(&browser, "sign-out");
+    // The second step from now on.
+    browser.there("login-user");
     fill(&browser, "login-user", "elena");
     fill(&browser, "login-password", PASSWORD);
     browser.keys(ENTER);
