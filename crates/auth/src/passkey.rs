@@ -7,7 +7,7 @@
 //!
 //! Challenges come from the library's own generator, not from [`record::World`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
@@ -26,7 +26,7 @@ use crate::{Auth, Error, Kind, Site};
 
 /// A ceremony is finished within this time, or begun again.
 pub const CEREMONY_LIFE_MS: i64 = 5 * 60_000;
-/// Ceremonies that wait at a time.
+/// Ceremonies that wait at a time: of those that anybody can begin, and of the others.
 pub const CEREMONIES_MAX: usize = 20_000;
 
 /// What a browser is asked for.
@@ -61,28 +61,44 @@ struct Ceremony {
     until_ms: i64,
 }
 
-/// Ceremonies that have begun. Kept in memory: after a restart a person begins again.
+/// Ceremonies that have begun, the oldest first.
 #[derive(Default)]
-pub(crate) struct Ceremonies(Mutex<HashMap<String, Ceremony>>);
+struct Begun {
+    by_id: HashMap<String, Ceremony>,
+    /// Also of some that were finished.
+    order: VecDeque<String>,
+}
+
+/// Ceremonies that have begun. Kept in memory: after a restart a person begins again. Those of
+/// people whom a session or an invitation names are kept apart from those that anybody can begin,
+/// so that no stranger makes them go.
+#[derive(Default)]
+pub(crate) struct Ceremonies {
+    of_anybody: Mutex<Begun>,
+    of_somebody: Mutex<Begun>,
+}
 
 impl Ceremonies {
-    fn put(&self, id: String, waiting: Waiting, now_ms: i64) -> Result<(), Error> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= CEREMONIES_MAX {
-            all.retain(|_, ceremony| now_ms < ceremony.until_ms);
+    fn put(&self, id: String, waiting: Waiting, now_ms: i64) {
+        let is_anybody = matches!(waiting, Waiting::SignIn(_));
+        let begun = if is_anybody { &self.of_anybody } else { &self.of_somebody };
+        let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody is refused: the oldest makes room, and its person begins again.
+        while begun.order.len() >= CEREMONIES_MAX {
+            let Some(oldest) = begun.order.pop_front() else { break };
+            begun.by_id.remove(&oldest);
         }
-        if all.len() >= CEREMONIES_MAX {
-            let kind = Kind::Throttled { retry_after_ms: 10_000 };
-            return Err(Error::new(kind, "too many sign-ins at a time; try again in 10 s"));
-        }
-        all.insert(id, Ceremony { waiting, until_ms: now_ms + CEREMONY_LIFE_MS });
-        Ok(())
+        begun.order.push_back(id.clone());
+        begun.by_id.insert(id, Ceremony { waiting, until_ms: now_ms + CEREMONY_LIFE_MS });
     }
 
     /// The ceremony, once.
     fn take(&self, id: &str, now_ms: i64) -> Result<Waiting, Error> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = all.remove(id).filter(|ceremony| now_ms < ceremony.until_ms);
+        let take = |begun: &Mutex<Begun>| {
+            begun.lock().unwrap_or_else(PoisonError::into_inner).by_id.remove(id)
+        };
+        let found = take(&self.of_anybody).or_else(|| take(&self.of_somebody));
+        let found = found.filter(|ceremony| now_ms < ceremony.until_ms);
         found.map(|ceremony| ceremony.waiting).ok_or_else(refused)
     }
 }
@@ -123,9 +139,17 @@ impl Auth {
         party(site).is_ok()
     }
 
+    /// Ceremonies that have begun and are not finished, for whoever watches the server.
+    pub fn ceremonies_waiting(&self) -> usize {
+        let Ceremonies { of_anybody, of_somebody } = &self.ceremonies;
+        let n =
+            |begun: &Mutex<Begun>| begun.lock().unwrap_or_else(PoisonError::into_inner).by_id.len();
+        n(of_anybody) + n(of_somebody)
+    }
+
     fn begin(&self, options: &Json, waiting: Waiting) -> Result<Asked, Error> {
         let ceremony = random_id(&*self.world);
-        self.ceremonies.put(ceremony.clone(), waiting, self.now_ms())?;
+        self.ceremonies.put(ceremony.clone(), waiting, self.now_ms());
         Ok(Asked { ceremony, options: options.to_string() })
     }
 

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use auth::{
-    Account, Auth, Caller, DEVICES_MAX, INVITATION_LIFE_MS, Kind, MemoryVault, NewAccount,
-    PROOF_LIFE_MS, RECOVERY_CODES, Rules, SESSION_IDLE_MS, Site, Stage, Standing, WAITING_LIFE_MS,
+    Account, Auth, CEREMONIES_MAX, Caller, DEVICES_MAX, INVITATION_LIFE_MS, Kind, MemoryVault,
+    NewAccount, PROOF_LIFE_MS, RECOVERY_CODES, Rules, SESSION_IDLE_MS, Site, Stage, Standing,
+    WAITING_LIFE_MS,
 };
 use record::{Role, World};
 use totp_rs::Builder;
@@ -463,4 +464,24 @@ fn passkeys_need_a_place_with_a_name() {
     assert!(new.options.contains("\"residentKey\":\"preferred\""), "{}", new.options);
     assert_eq!(kind(f.auth.add_passkey(&site, &f.nora, &asked.ceremony, "{}", "x")), Kind::Refused);
     assert_eq!(kind(f.auth.ask_passkey_of(&site, &f.nora.id)), Kind::NotFound);
+}
+
+#[test]
+fn a_flood_of_sign_ins_refuses_nobody() {
+    let f = fixture();
+    let site = Site::new("http://localhost");
+    // A ceremony that is there is used up by a wrong kind of answer; one that is gone is not.
+    let of_nora = f.auth.ask_new_passkey(&site, &f.nora).expect("asks");
+    let mut asked = Vec::new();
+    for _ in 0..=CEREMONIES_MAX {
+        asked.push(f.auth.ask_passkey(&site).expect("whoever asks"));
+    }
+    let n_kept = f.auth.ceremonies_waiting();
+    assert_eq!(n_kept, CEREMONIES_MAX + 1, "the first of the flood made room, nora's stays");
+    let _ = f.auth.add_passkey(&site, &f.nora, &of_nora.ceremony, "{}", "x");
+    assert_eq!(f.auth.ceremonies_waiting(), CEREMONIES_MAX, "it was there, and is used up");
+    let _ = f.auth.login_by_passkey(&site, &asked[0].ceremony, "{}", None);
+    assert_eq!(f.auth.ceremonies_waiting(), CEREMONIES_MAX, "it was gone");
+    let _ = f.auth.login_by_passkey(&site, &asked[1].ceremony, "{}", None);
+    assert_eq!(f.auth.ceremonies_waiting(), CEREMONIES_MAX - 1, "it was there");
 }
