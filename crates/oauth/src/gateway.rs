@@ -45,13 +45,32 @@ impl Gateway {
     }
 
     fn fetch(&self, uri: &str) -> Result<KeySet, String> {
+        match self.ask(uri, None)? {
+            (200, body) => KeySet::parse(&body).map_err(str::to_owned),
+            _ => Err("the answer is not 200; redirects are not followed".to_owned()),
+        }
+    }
+
+    /// Sends text to an address that the operator of this server named, which may be one of an
+    /// inner network; status and body of the answer.
+    ///
+    /// Errors: an address that is not `https`, nobody there, an answer that is too long or late.
+    pub fn post(&self, uri: &str, media: &str, text: &str) -> Result<(u16, Vec<u8>), String> {
+        self.ask(uri, Some((media, text)))
+    }
+
+    /// Asks once; with text to send, of whom the operator named.
+    fn ask(&self, uri: &str, sent: Option<(&str, &str)>) -> Result<(u16, Vec<u8>), String> {
         let deadline = Instant::now() + KEYS_TIMEOUT;
         let target = Target::parse(uri, self.loopback)?;
         let addresses = (target.host.as_str(), target.port).to_socket_addrs();
         let addresses = addresses.map_err(|e| format!("{}: {e}", target.host))?;
         // One inner address among them spoils all.
         let addresses: Vec<SocketAddr> = addresses.collect();
-        let allowed = |a: &SocketAddr| is_public(a.ip()) || (self.loopback && a.ip().is_loopback());
+        let is_named = sent.is_some();
+        let allowed = |a: &SocketAddr| {
+            is_named || is_public(a.ip()) || (self.loopback && a.ip().is_loopback())
+        };
         let address = match addresses.first() {
             Some(first) if addresses.iter().all(allowed) => *first,
             _ => return Err(format!("{} is an address of an inner network", target.host)),
@@ -59,16 +78,15 @@ impl Gateway {
         let stream = TcpStream::connect_timeout(&address, left(deadline)?);
         let stream = stream.map_err(|e| format!("{address}: {e}"))?;
         let socket = stream.try_clone().map_err(|e| e.to_string())?;
-        let body = match target.tls {
-            false => exchange(stream, &socket, &target, deadline)?,
+        match target.tls {
+            false => exchange(stream, &socket, &target, sent, deadline),
             true => {
                 let name = ServerName::try_from(target.host.clone()).map_err(|e| e.to_string())?;
                 let connection = ClientConnection::new(Arc::new(trust()?), name);
                 let connection = connection.map_err(|e| e.to_string())?;
-                exchange(StreamOwned::new(connection, stream), &socket, &target, deadline)?
+                exchange(StreamOwned::new(connection, stream), &socket, &target, sent, deadline)
             }
-        };
-        KeySet::parse(&body).map_err(str::to_owned)
+        }
     }
 }
 
@@ -132,18 +150,26 @@ fn exchange(
     mut stream: impl Read + Write,
     socket: &TcpStream,
     target: &Target,
+    sent: Option<(&str, &str)>,
     deadline: Instant,
-) -> Result<Vec<u8>, String> {
+) -> Result<(u16, Vec<u8>), String> {
     let wait = || -> Result<(), String> {
         let left = left(deadline)?;
         socket.set_read_timeout(Some(left)).map_err(|e| e.to_string())?;
         socket.set_write_timeout(Some(left)).map_err(|e| e.to_string())
     };
     let Target { host, path, .. } = target;
-    let question = format!(
-        "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\
-         User-Agent: vitae\r\nConnection: close\r\n\r\n"
-    );
+    let common = format!("Host: {host}\r\nUser-Agent: vitae\r\nConnection: close\r\n");
+    let question = match sent {
+        None => format!("GET {path} HTTP/1.0\r\n{common}Accept: application/json\r\n\r\n"),
+        Some((media, text)) => {
+            let n = text.len();
+            format!(
+                "POST {path} HTTP/1.0\r\n{common}Content-Type: {media}\r\n\
+                 Content-Length: {n}\r\n\r\n{text}"
+            )
+        }
+    };
     wait()?;
     stream.write_all(question.as_bytes()).map_err(|e| e.to_string())?;
     let mut answer = Vec::new();
@@ -164,10 +190,9 @@ fn exchange(
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
     let end = end.ok_or("the answer has no end of its head")?;
     let status = answer.split(|b| *b == b' ').nth(1).unwrap_or_default();
-    if !answer.starts_with(b"HTTP/1.") || status != b"200" {
-        return Err("the answer is not 200; redirects are not followed".to_owned());
-    }
-    Ok(answer.split_off(end + 4))
+    let status = str::from_utf8(status).ok().and_then(|digits| digits.parse().ok());
+    let status = status.filter(|_| answer.starts_with(b"HTTP/1.")).ok_or("this is no answer")?;
+    Ok((status, answer.split_off(end + 4)))
 }
 
 fn trust() -> Result<ClientConfig, String> {

@@ -25,6 +25,7 @@ mod keys;
 pub(crate) mod leaf;
 pub(crate) mod search;
 mod segment;
+pub(crate) mod unusual;
 
 use std::collections::BTreeSet;
 

@@ -33,6 +33,18 @@ impl Record {
         Ok(self.store().backup(to, practice, progress)?)
     }
 
+    /// Hashes that show that the first `m` leaves of the audit log are the beginning of the first
+    /// `n` (RFC 9162 §2.1.4).
+    ///
+    /// Errors: `Forbidden` but for Vitae itself; `Invalid` beyond the end of the log.
+    pub fn audit_proof(&self, ctx: &Ctx, m: u64, n: u64) -> Result<Vec<[u8; 32]>> {
+        if ctx.actor != Actor::System {
+            return Err(Error::new(Kind::Forbidden, "only Vitae itself proves its log"));
+        }
+        self.store().flush()?;
+        self.audit_index().proof(self, m, n)
+    }
+
     /// The audit log as it is on disk now.
     ///
     /// Errors: `Forbidden` but for Vitae itself.

@@ -1,7 +1,7 @@
 //! Merkle tree over an append-only list, kept as the roots of its perfect subtrees.
 //!
 //! Source: RFC 9162 §2.1.1 (hash of a list); SHA-256, leaf prefix 0x00, node prefix 0x01.
-//! Proofs are not built here.
+//! §2.1.4 (consistency of two trees).
 
 use sha2::{Digest, Sha256};
 
@@ -69,6 +69,89 @@ impl Frontier {
     }
 }
 
+/// Hashes that show that the tree of the first `m` leaves is the beginning of that of the first
+/// `n`. `hash` gives the hash of the leaves from one number up to but not including another.
+///
+/// Shape: empty for `m == 0` and `m == n`.
+/// Source: RFC 9162 §2.1.4.1.
+/// Errors: those of `hash`.
+pub fn consistency_proof<E>(
+    m: u64,
+    n: u64,
+    hash: &mut impl FnMut(u64, u64) -> Result<Hash, E>,
+) -> Result<Vec<Hash>, E> {
+    let mut proof = Vec::new();
+    if m == 0 || m >= n {
+        return Ok(proof);
+    }
+    let (mut start, mut end, mut m, mut is_whole) = (0, n, m, true);
+    while m < end - start {
+        let k = split(end - start);
+        if m <= k {
+            proof.push(hash(start + k, end)?);
+            end = start + k;
+        } else {
+            proof.push(hash(start, start + k)?);
+            start += k;
+            m -= k;
+            is_whole = false;
+        }
+    }
+    if !is_whole {
+        proof.push(hash(start, end)?);
+    }
+    proof.reverse();
+    Ok(proof)
+}
+
+/// The largest power of two below `n`, which is 2 or more.
+pub fn split(n: u64) -> u64 {
+    n.next_power_of_two() / 2
+}
+
+/// Whether a proof shows that a tree of `m` leaves is the beginning of one of `n`.
+///
+/// Source: RFC 9162 §2.1.4.2.
+pub fn is_consistent(m: u64, n: u64, root_m: &Hash, root_n: &Hash, proof: &[Hash]) -> bool {
+    if m == n {
+        return proof.is_empty() && root_m == root_n;
+    }
+    if m == 0 {
+        // The empty tree is the beginning of every tree.
+        return proof.is_empty() && *root_m == Frontier::new().root();
+    }
+    if m > n {
+        return false;
+    }
+    let mut proof = proof.iter();
+    let (mut first, mut last) = (m - 1, n - 1);
+    while first & 1 == 1 {
+        first >>= 1;
+        last >>= 1;
+    }
+    let begin = if first == 0 { Some(root_m) } else { proof.next() };
+    let Some(begin) = begin else { return false };
+    let (mut old, mut new) = (*begin, *begin);
+    for hash in proof {
+        if last == 0 {
+            return false;
+        }
+        if first & 1 == 1 || first == last {
+            old = node_hash(hash, &old);
+            new = node_hash(hash, &new);
+            while first & 1 == 0 && first != 0 {
+                first >>= 1;
+                last >>= 1;
+            }
+        } else {
+            new = node_hash(&new, hash);
+        }
+        first >>= 1;
+        last >>= 1;
+    }
+    last == 0 && old == *root_m && new == *root_n
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +180,34 @@ mod tests {
                 frontier.append(leaf);
             }
         }
+    }
+
+    #[test]
+    fn proofs_hold_for_every_pair_and_for_nothing_else() {
+        let leaves: Vec<Vec<u8>> = (0..40u8).map(|i| vec![i]).collect();
+        let root = |n: u64| by_definition(&leaves[..n as usize]);
+        for n in 0..=40u64 {
+            for m in 0..=n {
+                let mut hash = |from: u64, to: u64| {
+                    Ok::<Hash, ()>(by_definition(&leaves[from as usize..to as usize]))
+                };
+                let proof = consistency_proof(m, n, &mut hash).expect("hashes");
+                assert!(is_consistent(m, n, &root(m), &root(n), &proof), "{m} {n}");
+                let other = leaf_hash(b"x");
+                if m > 0 {
+                    assert!(!is_consistent(m, n, &other, &root(n), &proof), "{m} {n}");
+                }
+                if m > 0 && m < n {
+                    assert!(!is_consistent(m, n, &root(m), &other, &proof), "{m} {n}");
+                    assert!(!is_consistent(m, n + 1, &root(m), &other, &proof), "{m} {n}");
+                    let long = [&proof[..], &[other]].concat();
+                    assert!(!is_consistent(m, n, &root(m), &root(n), &long), "{m} {n}");
+                    let short = &proof[..proof.len() - 1];
+                    assert!(!is_consistent(m, n, &root(m), &root(n), short), "{m} {n}");
+                }
+            }
+        }
+        assert!(!is_consistent(2, 1, &root(2), &root(1), &[]));
     }
 
     #[test]

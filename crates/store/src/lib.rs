@@ -12,6 +12,7 @@
 
 mod across;
 mod admit;
+mod audit_key;
 mod backup;
 mod blob;
 mod body;
@@ -48,6 +49,7 @@ mod view;
 mod window;
 mod writer;
 
+pub use audit_key::{AuditKey, AuditVerifier, Signs};
 pub use backup::{BackupInfo, backup_info, restore};
 pub use contained::SORT_CONTAINED_MAX;
 pub use disk::postgres::Database;

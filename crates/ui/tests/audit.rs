@@ -123,3 +123,37 @@ async fn what_programs_were_given_is_accounted_for() {
     let (_, file) = p.get("/patients/p0/disclosures.csv", &officer).await;
     assert_eq!(file.lines().count(), 3);
 }
+
+#[tokio::test]
+async fn unusual_access_is_reviewed() {
+    let p = practice("audit-unusual", 2, 0);
+    let (ada, officer) = (p.sign_in("ada").await, p.sign_in("olga").await);
+    let page = "/admin/audit/unusual";
+    assert_eq!(p.get(page, &ada).await.0, 403);
+    assert_eq!(p.post(page, &ada, "id=x&note=y").await.status(), 403);
+    let (_, html) = p.get(page, &officer).await;
+    assert_eq!(count(&html, "unusual-none"), 1);
+    assert_eq!(p.get("/patients/p0", &ada).await.0, 200);
+    p.record.flush().expect("on disk");
+    let system = Ctx::system("watch", p.record.now_ms());
+    let watch = record::Watch {
+        staff: &[],
+        hours: (0, 24 * 60),
+        local: &|_| (6, 600),
+        window_days: 90,
+        charts_a_day: 80,
+    };
+    while p.record.watch_access(&system, &watch).expect("looked") > 0 {}
+    let (_, html) = p.get(page, &officer).await;
+    assert_eq!((count(&html, "unusual"), count(&html, "unusual-form")), (1, 1));
+    assert!(html.contains("outside of the hours of the practice") && html.contains("ada"));
+    let id = html.split("name=\"id\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let id = id.expect("a row").to_owned();
+    let refused = common::text(p.post(page, &officer, &format!("id={id}&note=+")).await).await;
+    assert!(refused.0 == 200 && refused.1.contains("unusual-trouble"));
+    let done = p.post(page, &officer, &format!("id={id}&note=Weekend+duty")).await;
+    assert_eq!(done.status(), 303);
+    assert_eq!(count(&p.get(page, &officer).await.1, "unusual-none"), 1);
+    let (_, all) = p.get("/admin/audit/unusual?all=1", &officer).await;
+    assert!(all.contains("Weekend duty") && count(&all, "unusual-review") == 1);
+}

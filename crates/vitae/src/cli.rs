@@ -411,6 +411,16 @@ pub enum AuditCommand {
     /// elsewhere or cut off.
     #[command(after_help = "Example:\n  vitae audit check audit.ndjson --witness heads.ndjson")]
     Check(AuditCheck),
+    /// Print the public keys that check what the practice signs: heads of its audit log, and what
+    /// it says as a witness of others.
+    #[command(after_help = "Example:\n  vitae audit key --data practice")]
+    Key(AuditKeyOf),
+}
+
+#[derive(Debug, Args)]
+pub struct AuditKeyOf {
+    #[command(flatten)]
+    pub data: Data,
 }
 
 #[derive(Debug, Args)]
@@ -423,6 +433,9 @@ pub struct AuditVerify {
     /// File of a witness (setting `audit_witness`): all heads in it.
     #[arg(long, value_name = "FILE")]
     pub witness: Option<PathBuf>,
+    /// Public key that `audit key` printed: it must have signed every head of the file.
+    #[arg(long, value_name = "KEY", requires = "witness")]
+    pub key: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -445,6 +458,9 @@ pub struct AuditCheck {
     /// File of a witness (setting `audit_witness`): all heads in it.
     #[arg(long, value_name = "FILE")]
     pub witness: Option<PathBuf>,
+    /// Public key that `audit key` printed: it must have signed every head of the file.
+    #[arg(long, value_name = "KEY", requires = "witness")]
+    pub key: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -77,6 +77,20 @@ settings! {
     audit_witness: Option<String> = None,
         "File to which the head of the audit log is added every minute; put it on another machine \
          or medium, so that nobody can rewrite the log and the heads.";
+    audit_witness_url: Option<String> = None,
+        "Address to which the signed head is sent every minute, by HTTPS; one that ends with \
+         `/witness/add-checkpoint` is another Vitae (or any witness of C2SP), which looks whether \
+         the log has only grown.";
+    audit_witness_for: Option<String> = None,
+        "Public keys, separated by commas, of the practices whose heads this one witnesses at \
+         `/witness/add-checkpoint`, as their `vitae audit key` prints them behind `audit log`.";
+    audit_hours: String = "06:00-21:00".to_owned(),
+        "Hours of the practice, Monday to Friday; who opens a chart outside of them is on the list \
+         of unusual access.";
+    audit_charts_a_day: usize = 80,
+        "More charts that one person opens on a day are on the list of unusual access.";
+    audit_window_days: usize = 90,
+        "How many days before and behind an access an appointment, visit or order explains it.";
     loopback_keys: bool = false,
         "Fetch the public keys of programs (`jwks_uri`) also from this computer, without TLS; for \
          trying things out.";

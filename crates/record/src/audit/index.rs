@@ -7,10 +7,12 @@
 //! Several processes on one database each have the newest leaves in memory; who is first writes
 //! the segment, the others take it over.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use roaring::RoaringBitmap;
 use search::Sees;
+use stdx::merkle::{Hash, consistency_proof, leaf_hash, node_hash, split};
 use store::{Check, CommitError, Finding, ItemOp, Snapshot, WriteSet};
 
 use super::keys;
@@ -21,6 +23,8 @@ use crate::record::Record;
 
 /// Leaves of a segment.
 const SEGMENT_LEAVES: u32 = 65_536;
+/// Leaves of a subtree whose root is kept, so that a proof reads few leaves.
+const ROOT_LEAVES: u64 = 256;
 /// Leaves that are read at a time.
 const TOGETHER: usize = 8_192;
 const MANIFEST: &[u8] = b"m";
@@ -46,6 +50,8 @@ struct Tail {
     n: u32,
     minutes: Option<(u32, u32)>,
     lists: Lists,
+    /// Hashes of the leaves.
+    hashes: Vec<Hash>,
 }
 
 impl Tail {
@@ -57,6 +63,7 @@ impl Tail {
     fn add(&mut self, seq: u64, bytes: &[u8]) {
         let place = self.n;
         self.n += 1;
+        self.hashes.push(leaf_hash(bytes));
         let Some(leaf) = Leaf::read(seq, bytes) else { return };
         let minute = keys::minute(leaf.at_ms);
         let (low, high) = self.minutes.unwrap_or((minute, minute));
@@ -221,12 +228,29 @@ impl Index {
                 leaves.iter().for_each(|(seq, leaf)| tail.add(*seq, leaf));
             }
             let is_same = tail.n == segment.n
-                && segment.lists(&snapshot).is_ok_and(|lists| lists == tail.lists);
+                && segment.lists(&snapshot).is_ok_and(|lists| lists == tail.lists)
+                && segment.roots(&snapshot).is_ok_and(|own| own == roots(&tail.hashes));
             if !is_same {
                 findings.push(find(place(), "is not what its leaves come to"));
             }
         }
         Ok(findings)
+    }
+
+    /// Hashes that show that the first `m` leaves are the beginning of the first `n`.
+    ///
+    /// Errors: `Invalid` beyond the end of the log.
+    pub fn proof(&self, record: &Record, m: u64, n: u64) -> Result<Vec<Hash>> {
+        let mut state = self.state();
+        state.catch_up(record)?;
+        let (segments, tail) = (&state.segments, &state.tail);
+        if n > tail.end() || m > n {
+            return Err(Error::new(Kind::Invalid, format!("the log has {} leaves", tail.end())));
+        }
+        let snapshot = record.store().snapshot(Sees::everything())?;
+        let mut known = HashMap::new();
+        let mut hashing = Hashing { segments, tail, snapshot, known: &mut known };
+        consistency_proof(m, n, &mut |from, to| hashing.hash(from, to))
     }
 
     /// Forgets the index, on disk too: it is made again from the leaves.
@@ -246,6 +270,78 @@ impl Index {
         *state = State::default();
         state.catch_up(record)?;
         Ok(())
+    }
+}
+
+/// Roots of the subtrees of [`ROOT_LEAVES`] leaves, and that of them all.
+fn roots(hashes: &[Hash]) -> Vec<Hash> {
+    let mut roots: Vec<Hash> = hashes.chunks(ROOT_LEAVES as usize).map(root_of).collect();
+    roots.push(root_of(hashes));
+    roots
+}
+
+/// Root over leaf hashes, one or more. Source: RFC 9162 §2.1.1.
+fn root_of(hashes: &[Hash]) -> Hash {
+    match hashes {
+        [] => stdx::merkle::Frontier::new().root(),
+        [one] => *one,
+        _ => {
+            let (left, right) = hashes.split_at(split(hashes.len() as u64) as usize);
+            node_hash(&root_of(left), &root_of(right))
+        }
+    }
+}
+
+/// Hashes of stretches of the log, from what is kept of segments.
+struct Hashing<'h> {
+    segments: &'h [Segment],
+    tail: &'h Tail,
+    snapshot: Snapshot,
+    known: &'h mut HashMap<u32, Vec<Hash>>,
+}
+
+impl Hashing<'_> {
+    /// Hash of the leaves from one number up to but not including another. `to - from` is a power
+    /// of two where the stretch does not end the log, as the parts of a proof are.
+    fn hash(&mut self, from: u64, to: u64) -> Result<Hash> {
+        if from >= self.tail.first {
+            let place = |seq: u64| (seq - self.tail.first) as usize;
+            return Ok(root_of(&self.tail.hashes[place(from)..place(to)]));
+        }
+        let (segment_idx, n) = (from / u64::from(SEGMENT_LEAVES), to - from);
+        let is_in_one = (to - 1) / u64::from(SEGMENT_LEAVES) == segment_idx;
+        if is_in_one && n <= ROOT_LEAVES && from / ROOT_LEAVES == (to - 1) / ROOT_LEAVES {
+            if n == ROOT_LEAVES {
+                let root = self.roots(segment_idx)?
+                    [(from % u64::from(SEGMENT_LEAVES) / ROOT_LEAVES) as usize];
+                return Ok(root);
+            }
+            let leaves = self.snapshot.audit(from, n as usize)?;
+            let hashes: Vec<Hash> = leaves.iter().map(|(_, leaf)| leaf_hash(leaf)).collect();
+            return Ok(root_of(&hashes));
+        }
+        if is_in_one && n == u64::from(SEGMENT_LEAVES) {
+            let roots = self.roots(segment_idx)?;
+            return roots.last().copied().ok_or_else(|| {
+                Error::new(Kind::Internal, "the index of the audit log is damaged")
+            });
+        }
+        let middle = from + split(n);
+        Ok(node_hash(&self.hash(from, middle)?, &self.hash(middle, to)?))
+    }
+
+    fn roots(&mut self, segment_idx: u64) -> Result<&Vec<Hash>> {
+        let damaged = || Error::new(Kind::Internal, "the index of the audit log is damaged");
+        let segment = self.segments.get(segment_idx as usize).ok_or_else(damaged)?;
+        if !self.known.contains_key(&segment.number) {
+            let roots = segment.roots(&self.snapshot)?;
+            let n = (SEGMENT_LEAVES as u64 / ROOT_LEAVES) as usize + 1;
+            if roots.len() != n {
+                return Err(damaged());
+            }
+            self.known.insert(segment.number, roots);
+        }
+        self.known.get(&segment.number).ok_or_else(damaged)
     }
 }
 
@@ -305,6 +401,7 @@ impl State {
         let manifest = segment::write_manifest(&segments);
         let old = self.manifest.clone().filter(|old| !old.is_empty());
         let mut items = segment::blocks(own.number, &self.tail.lists);
+        items.push(segment::put_roots(own.number, &roots(&self.tail.hashes)));
         let value = Some(manifest.clone());
         items.push(ItemOp { collection: COLLECTION, key: MANIFEST.to_vec(), value });
         let check = Check::Item { collection: COLLECTION, key: MANIFEST.to_vec(), value: old };

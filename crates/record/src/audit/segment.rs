@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
+use stdx::merkle::Hash;
 use stdx::varint;
 use store::{ItemOp, Snapshot};
 
@@ -209,6 +210,27 @@ impl Segment {
                 None => return Ok(lists),
             }
         }
+    }
+}
+
+/// The item with the roots of a segment's subtrees.
+pub(super) fn put_roots(number: u32, roots: &[Hash]) -> ItemOp {
+    ItemOp { collection: COLLECTION, key: roots_key(number), value: Some(roots.concat()) }
+}
+
+fn roots_key(number: u32) -> Vec<u8> {
+    [&b"h"[..], &number.to_be_bytes()].concat()
+}
+
+impl Segment {
+    /// The roots of its subtrees, and its own.
+    pub(super) fn roots(&self, snapshot: &Snapshot) -> Result<Vec<Hash>> {
+        let bytes = snapshot.item(COLLECTION, &roots_key(self.number))?.unwrap_or_default();
+        let (roots, rest) = bytes.as_chunks::<32>();
+        if !rest.is_empty() || roots.is_empty() {
+            return Err(damaged());
+        }
+        Ok(roots.to_vec())
     }
 }
 

@@ -7,7 +7,7 @@ use fhir::json::Doc;
 use fhir_tables::ResourceType;
 use record::{
     Actor, AuditFilter, Change, Ctx, Deed, Kind, LEAVES_MAX, Leaf, LeafOutcome, LogOrder, Purpose,
-    Record, Request, Role, Scopes,
+    Reason, Record, Request, Role, Scopes, Staff, Watch,
 };
 
 use crate::common::{START_MS, TestRecord};
@@ -398,6 +398,26 @@ fn index_finds_what_the_leaves_say(test: TestRecord, n: usize) {
             assert_eq!(found.leaves.iter().collect::<Vec<_>>(), page, "{filter:?}");
         }
     }
+    // Proofs hold for every two sizes, whichever segment they end in.
+    let log = record.audit_log(&system()).expect("the log");
+    let leaves = log.leaves(0, usize::MAX >> 1).expect("leaves");
+    let sizes = [1, 2, 255, 256, 257, 1_000, 65_535, 65_536, 65_537, 65_800, leaves.len() as u64];
+    let mut roots = std::collections::BTreeMap::new();
+    let mut tree = stdx::merkle::Frontier::new();
+    for (_, leaf) in &leaves {
+        tree.append(leaf);
+        if sizes.contains(&tree.size()) {
+            roots.insert(tree.size(), tree.root());
+        }
+    }
+    for (m, root_m) in &roots {
+        for (n, root_n) in roots.range(m..) {
+            let proof = record.audit_proof(&system(), *m, *n).expect("a proof");
+            assert!(stdx::merkle::is_consistent(*m, *n, root_m, root_n, &proof), "{m} {n}");
+        }
+    }
+    assert!(roots.len() > 7);
+    drop(log);
     let is_whole = |record: &Record| {
         let (_, findings) = record.verify(|_, _| {}).expect("verified");
         findings.iter().all(|finding| finding.check != "audit-index")
@@ -436,4 +456,123 @@ fn the_index_finds_what_another_process_did() {
     other.record.flush().expect("on disk");
     // What another process did is found at once.
     assert_eq!(opened(&test.record, "p1", "rita").len(), 1);
+}
+
+/// Each reason has its access, and usual access has none; what was reviewed leaves the list.
+#[test]
+fn unusual_access_is_found_with_its_reasons() {
+    let test = TestRecord::new();
+    let record = &test.record;
+    let family = |family: &str, given: &str, line: &str| {
+        format!(
+            r#"{{"name":[{{"family":"{family}","given":["{given}"]}}],"birthDate":"1980-01-01","address":[{{"line":["{line}"],"postalCode":"04001"}}]}}"#
+        )
+    };
+    put(record, "Practitioner", "dora", &family("Stone", "Dora", "1 Elm St"));
+    put(record, "Practitioner", "ned", &family("Reed", "Ned", "2 Elm St"));
+    for (id, text) in [
+        ("own", family("Stone", "Dora", "9 Oak")),
+        ("cousin", family("STONE", "Pat", "9 Oak")),
+        ("neighbour", family("Lake", "Una", "1 Elm St.")),
+        ("colleague", family("Reed", "Ned", "7 Fir")),
+        ("usual", family("Hill", "Mia", "8 Fir")),
+        ("stranger", family("Moor", "Ivo", "6 Fir")),
+    ] {
+        put(record, "Patient", id, &text);
+    }
+    let vip = r#"{"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"V"}]},"name":[{"family":"King"}]}"#;
+    put(record, "Patient", "vip", vip);
+    // A year later; all but one have a visit.
+    let later = START_MS + 365 * 86_400_000;
+    for id in ["own", "cousin", "neighbour", "colleague", "usual", "vip"] {
+        let visit = format!(
+            r#"{{"status":"finished","class":{{"code":"AMB"}},"period":{{"start":"2026-12-20"}},"subject":{{"reference":"Patient/{id}"}}}}"#
+        );
+        put(record, "Encounter", &format!("e-{id}"), &visit);
+    }
+    // Noon on a Friday, 2027-01-01.
+    let at =
+        |hour: i64| Ctx { at_ms: later + hour * 3_600_000, ..user("dora", Role::Provider, None) };
+    for id in ["own", "cousin", "neighbour", "colleague", "usual", "stranger", "vip"] {
+        run(record, &at(12), &format!("/Patient/{id}"));
+        run(record, &at(13), &format!("/Patient/{id}"));
+    }
+    // A list opens no chart.
+    run(record, &at(12), "/Patient?_sort=family");
+    let night = Ctx { at_ms: later + 3_600_000, ..user("nina", Role::Nurse, None) };
+    run(record, &night, "/Patient/usual");
+    record.flush().expect("on disk");
+    let staff: Vec<Staff> = [("dora", Some("dora")), ("ned", Some("ned")), ("nina", None)]
+        .iter()
+        .map(|(name, practitioner)| Staff {
+            who: format!("User/id-{name}"),
+            practitioner: practitioner.map(str::to_owned),
+        })
+        .collect();
+    let local = |at_ms: i64| {
+        let day = at_ms.div_euclid(86_400_000);
+        let minute = at_ms.rem_euclid(86_400_000) / 60_000;
+        // 1970-01-01 was a Thursday.
+        ((day + 3).rem_euclid(7) as u8 + 1, minute as u16)
+    };
+    let watch = Watch {
+        staff: &staff,
+        hours: (6 * 60, 21 * 60),
+        local: &local,
+        window_days: 90,
+        charts_a_day: 6,
+    };
+    let look = || {
+        while record.watch_access(&system(), &watch).expect("looked") > 0 {
+            record.flush().expect("on disk");
+        }
+    };
+    look();
+    let officer = user("olga", Role::PrivacyOfficer, None);
+    let rows = || record.unusual_access(&officer, false).expect("rows");
+    let found = |patient: &str, name: &str| -> Vec<Reason> {
+        let rows = rows();
+        let mut fitting = rows.iter().filter(|row| row.patient == patient && row.name == name);
+        let reasons = fitting.next().map(|row| row.reasons.clone()).unwrap_or_default();
+        assert!(fitting.next().is_none(), "one row for a person, patient and day");
+        reasons
+    };
+    for (patient, reasons) in [
+        ("own", vec![Reason::OwnChart]),
+        ("cousin", vec![Reason::SameSurname]),
+        ("neighbour", vec![Reason::SameAddress]),
+        ("colleague", vec![Reason::Colleague]),
+        ("usual", vec![]),
+        ("stranger", vec![Reason::NoRelation]),
+        ("vip", vec![Reason::Protected]),
+    ] {
+        assert_eq!(found(patient, "dora"), reasons, "{patient}");
+    }
+    assert_eq!(found("usual", "nina"), [Reason::OutOfHours]);
+    assert_eq!(found("", "id-dora"), [Reason::ManyCharts]);
+    let before = rows();
+    assert_eq!(before.len(), 8);
+    // Looking again, and making all rows again, changes nothing.
+    look();
+    assert_eq!(rows(), before);
+    let id = &before[0].id;
+    let provider = user("dora", Role::Provider, None);
+    let forbidden = record.review_unusual(&provider, id, "fine").expect_err("refused");
+    assert_eq!(forbidden.kind, Kind::Forbidden);
+    assert_eq!(record.unusual_access(&provider, false).expect_err("refused").kind, Kind::Forbidden);
+    for (note, kind) in [("", Kind::Invalid), (&"x".repeat(2_001), Kind::TooMany)] {
+        assert_eq!(record.review_unusual(&officer, id, note).expect_err("refused").kind, kind);
+    }
+    let none = record.review_unusual(&officer, "09999999-00", "x").expect_err("refused");
+    assert_eq!(none.kind, Kind::NotFound);
+    record.review_unusual(&officer, id, &"x".repeat(2_000)).expect("reviewed");
+    let again = record.review_unusual(&officer, id, "x").expect_err("refused");
+    assert_eq!(again.kind, Kind::Conflict);
+    assert_eq!(rows(), before[1..]);
+    record.rewatch_access(&system()).expect("forgotten");
+    assert_eq!(rows(), []);
+    look();
+    assert_eq!(rows(), before[1..], "made again, and what was reviewed stays so");
+    let all = record.unusual_access(&officer, true).expect("rows");
+    assert_eq!(all[0].review.as_ref().map(|review| review.by.as_str()), Some("olga"));
 }

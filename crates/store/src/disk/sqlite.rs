@@ -377,14 +377,24 @@ impl Connection {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Item>> {
-        let mut statement = self.0.prepare_cached(
-            "SELECT key, value FROM item
-             WHERE collection = ?1 AND key >= ?2 AND (?3 IS NULL OR key > ?3)
-               AND substr(key, 1, length(?2)) = ?2
-             ORDER BY key LIMIT ?4",
-        )?;
+        let end = crate::key::after_prefix(prefix);
+        let (from, is_open) = match after {
+            Some(after) if after >= prefix => (after, true),
+            _ => (prefix, false),
+        };
+        // Both ends are bounds of the key, so that no row is passed over.
+        let mut statement = self.0.prepare_cached(match end {
+            Some(_) => {
+                "SELECT key, value FROM item WHERE collection = ?1 AND key >= ?2 AND key < ?5
+                 AND (?3 IS FALSE OR key > ?2) ORDER BY key LIMIT ?4"
+            }
+            None => {
+                "SELECT key, value FROM item WHERE collection = ?1 AND key >= ?2
+                 AND (?3 IS FALSE OR key > ?2) AND ?5 IS NULL ORDER BY key LIMIT ?4"
+            }
+        })?;
         let rows = statement
-            .query_map(params![collection, prefix, after, limit as i64], |row| {
+            .query_map(params![collection, from, is_open, limit as i64, end], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -8,7 +8,7 @@ use crate::{
     layout::{self, Place, Reader},
     view::{
         Banner,
-        audit::{Access, Disclosure, Entry, Log, Visit},
+        audit::{Access, Disclosure, Entry, Log, Unusual, Visit},
     },
 };
 
@@ -34,6 +34,7 @@ pub fn log(reader: &Reader, v: &Log) -> Markup {
                 div.page-head {
                     h1 { "Audit log" }
                     p { "Every access and every refusal, as it was written down. Nothing here can be changed." }
+                    a.button href="/admin/audit/unusual" data-test="unusual-link" { "Unusual access" }
                     a.button href={ "/admin/audit.csv?" (query(v, &v.filter.sort, v.filter.is_rising, None)) }
                         data-test="audit-csv" { "Save as CSV" }
                 }
@@ -289,6 +290,91 @@ fn one(v: &Visit, with_what: bool) -> Markup {
                             }
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// `GET /admin/audit/unusual`. `all`: also what was reviewed.
+pub fn unusual(reader: &Reader, list: &[Unusual], all: bool, trouble: Option<&str>) -> Markup {
+    let n_open = list.iter().filter(|row| row.review.is_none()).count();
+    let n_overdue = list.iter().filter(|row| row.is_overdue).count();
+    layout::page(
+        "Unusual access",
+        reader,
+        Place::None,
+        &html! {
+            div.page {
+                div.page-head {
+                    h1 { "Unusual access" }
+                    p { "Charts that were opened and that somebody should look at, the oldest first." }
+                    @if all {
+                        a.button href="/admin/audit/unusual" data-test="unusual-open" { "Only open ones" }
+                    } @else {
+                        a.button href="/admin/audit/unusual?all=1" data-test="unusual-all" { "Also reviewed ones" }
+                    }
+                }
+                @if let Some(trouble) = trouble {
+                    (components::notice(Tone::Critical, &html! { span data-test="unusual-trouble" { (trouble) } }))
+                }
+                p.status-line role="status" data-test="unusual-total" {
+                    (n_open) " to review"
+                    @if n_overdue > 0 { ", " span.tag.caution { (n_overdue) " for more than three days" } }
+                    "."
+                }
+                @if list.is_empty() {
+                    div.card data-test="unusual-none" {
+                        (components::empty("Nothing to review", "Charts of relatives, neighbours, colleagues, protected patients and of people without a visit appear here when somebody opens them."))
+                    }
+                }
+                div.column { @for row in list { (unusual_row(row)) } }
+            }
+        },
+    )
+}
+
+fn unusual_row(row: &Unusual) -> Markup {
+    let (id, name) = &row.patient;
+    html! {
+        section.card data-test="unusual" data-item {
+            div.card-head {
+                h2 {
+                    bdi { (row.person) }
+                    @if !id.is_empty() { " opened the chart of " bdi { (name) } }
+                    @else { " opened many charts" }
+                }
+                @if row.is_overdue { span.tag.caution data-test="unusual-overdue" { "overdue" } }
+            }
+            div.card-body {
+                p {
+                    (components::when(&row.at)) (way(&row.role, "")) ": "
+                    b data-test="unusual-reasons" { (row.reasons.join("; ")) } "."
+                }
+                p.linked {
+                    @if id.is_empty() {
+                        a href={ "/admin/audit?person=" (row.person) } { "What this person did" }
+                    } @else {
+                        a href={ "/patients/" (id) "/access" } { "Who opened this chart" }
+                    }
+                }
+                @match &row.review {
+                    Some((by, at, note)) => {
+                        p.dim data-test="unusual-review" {
+                            "Reviewed by " bdi { (by) } " " (components::when(at)) ": " (note)
+                        }
+                    },
+                    None => {
+                        form.search-row method="post" action="/admin/audit/unusual" data-test="unusual-form" {
+                            input type="hidden" name="id" value=(row.id);
+                            div.field.grows {
+                                label for={ "note-" (row.id) } { "What you found" }
+                                input id={ "note-" (row.id) } name="note" type="text" required
+                                    maxlength="2000" autocomplete="off" data-test="unusual-note";
+                            }
+                            button.button type="submit" data-test="unusual-submit" { "Mark reviewed" }
+                        }
+                    },
                 }
             }
         }

@@ -5,12 +5,14 @@
 use std::collections::BTreeSet;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Form, Path, State},
     http::header,
     response::{IntoResponse, Response},
 };
 use jiff::civil::Date;
-use record::{AuditFilter, AuditFound, Deed, LEAVES_MAX, Leaf, LeafOutcome, LogOrder};
+use record::{
+    AuditFilter, AuditFound, Deed, Kind, LEAVES_MAX, Leaf, LeafOutcome, LogOrder, OVERDUE_MS,
+};
 
 use crate::{
     load::{self, Failure, is_id, of_type},
@@ -20,7 +22,7 @@ use crate::{
         desk::{Desk, desk, desk_of_all, failure_of},
         head::Head,
     },
-    view::audit::{Access, Filter, Log},
+    view::audit::{Access, Filter, Log, Unusual},
     view_of::{
         deed::{self, Names},
         patient,
@@ -51,11 +53,14 @@ fn find(
 fn names(desk: &Desk, leaves: &[Leaf]) -> Result<Names, Failure> {
     let ids: BTreeSet<&String> =
         leaves.iter().flat_map(|leaf| leaf.patients.iter().take(5)).collect();
-    let ids: Vec<&String> = ids.into_iter().filter(|id| is_id(id)).collect();
+    let ids: Vec<&str> = ids.into_iter().map(String::as_str).filter(|id| is_id(id)).collect();
+    names_of(desk, &ids)
+}
+
+fn names_of(desk: &Desk, ids: &[&str]) -> Result<Names, Failure> {
     let mut names = Names::new();
     desk.with_reads(|reads| {
-        for some in ids.chunks(NAMES_TOGETHER) {
-            let list: Vec<&str> = some.iter().map(|id| id.as_str()).collect();
+        for list in ids.chunks(NAMES_TOGETHER) {
             let query = format!("_id={}&_count={NAMES_TOGETHER}&_elements=name", list.join(","));
             let doc = reads.search_open("Patient", &query)?;
             for found in of_type(&doc, "Patient") {
@@ -284,6 +289,62 @@ pub(crate) async fn own(State(app): State<App>, head: Head) -> Response {
         };
         let v = opened(desk, own, "/account/access")?;
         Ok(answer::page(pages::audit::own(&desk.reader(), &v)))
+    })
+    .await
+}
+
+fn unusual_page(desk: &Desk, trouble: Option<&str>) -> Result<Response, Failure> {
+    let all = desk.head.param("all").is_some();
+    let rows = desk.app.config.record.unusual_access(&desk.ctx, all);
+    let rows = rows.map_err(|e| failure_of(&e))?;
+    let ids: BTreeSet<&str> = rows.iter().map(|row| row.patient.as_str()).collect();
+    let ids: Vec<&str> = ids.into_iter().filter(|id| is_id(id)).collect();
+    let names = names_of(desk, &ids)?;
+    let now = desk.lens().now;
+    let list: Vec<Unusual> = rows
+        .into_iter()
+        .map(|row| Unusual {
+            at: deed::when(row.at_ms, &now),
+            is_overdue: row.review.is_none() && desk.ctx.at_ms - row.at_ms > OVERDUE_MS,
+            person: row.name,
+            role: row.role.replace('-', " "),
+            patient: {
+                let name = names.get(&row.patient).cloned().unwrap_or_else(|| row.patient.clone());
+                (row.patient, name)
+            },
+            reasons: row.reasons.iter().map(|reason| reason.words()).collect(),
+            review: row.review.map(|r| (r.by, deed::when(r.at_ms, &now), r.note)),
+            id: row.id,
+        })
+        .collect();
+    Ok(answer::page(pages::audit::unusual(&desk.reader(), &list, all, trouble)))
+}
+
+/// `GET /admin/audit/unusual`.
+pub(crate) async fn unusual(State(app): State<App>, head: Head) -> Response {
+    desk(app, head, |desk| unusual_page(desk, None)).await
+}
+
+/// `POST /admin/audit/unusual`: what was found about a row.
+pub(crate) async fn review(
+    State(app): State<App>,
+    head: Head,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Response {
+    desk(app, head, move |desk| {
+        let field = |name: &str| {
+            fields.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str())
+        };
+        match desk.app.config.record.review_unusual(&desk.ctx, field("id"), field("note")) {
+            Ok(()) => Ok(answer::go_to("/admin/audit/unusual")),
+            Err(e) => match e.kind {
+                Kind::Invalid | Kind::TooMany | Kind::Conflict => {
+                    let text: Vec<&str> = e.issues.iter().map(|i| i.text.as_str()).collect();
+                    unusual_page(desk, Some(&text.join(" ")))
+                }
+                _ => Err(failure_of(&e)),
+            },
+        }
     })
     .await
 }

@@ -132,6 +132,7 @@ pub fn router(config: Config) -> Router {
         .route("/admin/explain", get(admin::explain))
         .route("/admin/audit", get(audit::log))
         .route("/admin/audit.csv", get(audit::log_csv))
+        .route("/admin/audit/unusual", get(audit::unusual).post(audit::review))
         .route("/account/access", get(audit::own))
         .route("/patients/{id}/access", get(audit::access))
         .route("/patients/{id}/disclosures", get(audit::disclosures))

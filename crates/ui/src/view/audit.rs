@@ -82,6 +82,21 @@ pub struct Access {
     pub earlier: Option<String>,
 }
 
+/// A chart that somebody opened and somebody else should look at.
+#[derive(Clone, Debug, Default)]
+pub struct Unusual {
+    pub id: String,
+    pub at: When,
+    pub person: String,
+    pub role: String,
+    /// Id and name; empty: many charts.
+    pub patient: (String, String),
+    pub reasons: Vec<&'static str>,
+    pub is_overdue: bool,
+    /// Who reviewed it, when, and what was found.
+    pub review: Option<(String, When, String)>,
+}
+
 /// What one recipient was given on one day.
 #[derive(Clone, Debug, Default)]
 pub struct Disclosure {

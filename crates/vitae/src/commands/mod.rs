@@ -81,6 +81,7 @@ fn data_of(command: &Command) -> Option<&Data> {
         Command::Backup(args) => &args.data,
         Command::Audit { command: AuditCommand::Verify(args) } => &args.data,
         Command::Audit { command: AuditCommand::Export(args) } => &args.data,
+        Command::Audit { command: AuditCommand::Key(args) } => &args.data,
         _ => return None,
     })
 }
@@ -129,6 +130,7 @@ fn on_open(command: &Command, practice: &Practice, open: &Open, cwd: &Path) -> R
         Command::Backup(args) => maintain::backup(args, practice, open, cwd),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(args, open, cwd),
         Command::Audit { command: AuditCommand::Export(args) } => audit::export(args, open, cwd),
+        Command::Audit { command: AuditCommand::Key(_) } => audit::key(practice),
         _ => Err(Failure::usage("this command does not run on an open practice")),
     }
 }

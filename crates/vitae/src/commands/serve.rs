@@ -13,6 +13,8 @@ use rest::{Door, Drained, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::audit::Witnesses;
+use super::audit::note::Witness;
 use crate::cli::Serve;
 use crate::config::Config;
 use crate::failure::{Context, Failure, Result};
@@ -31,6 +33,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(5);
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// How often the newest leaves of the audit log are indexed.
 const INDEX_EVERY: Duration = Duration::from_secs(10);
+/// How often unusual access is looked for.
+const WATCH_EVERY: Duration = Duration::from_secs(60);
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
@@ -111,11 +115,12 @@ async fn host(
     open.auth.set_key_source(Arc::new(oauth::Gateway::new(config.loopback_keys)));
     let oauth = Arc::new(oauth::Door::new(Arc::clone(&open.auth), site.clone()));
     let sweeper = tokio::spawn(sweep(Arc::clone(&open.auth)));
-    let witness = config.audit_witness.clone().map(PathBuf::from);
-    let telling = witness.clone().map(|file| tokio::spawn(tell(open.record.clone(), file)));
+    let (told, witness) = witnessing(config, &practice, &open)?;
+    let telling = told.clone().map(|told| tokio::spawn(tell(told)));
     let indexer = Some(tokio::spawn(index_audit(open.record.clone())));
+    let watcher = Some(tokio::spawn(watch(open.clone(), Hours::of(config)?, zone.clone())));
     let forgetter = open.record.waits().then(|| tokio::spawn(forget(open.clone())));
-    let doors = super::site::Doors { rest: door, oauth };
+    let doors = super::site::Doors { rest: door, oauth, witness };
     let handler = super::site::handler(doors, &open, &practice, data, site, zone, reading.clone());
     let control = super::control::listen(data, practice, open.clone())
         .inspect_err(|error| tracing::warn!(%error, "commands cannot reach this process"))
@@ -126,15 +131,15 @@ async fn host(
     tracing::info!(%address, "ready");
     ready(address);
     let drained = serving.await;
-    for task in [Some(sweeper), forgetter, telling, indexer].into_iter().flatten() {
+    for task in [Some(sweeper), forgetter, telling, indexer, watcher].into_iter().flatten() {
         task.abort();
         let _ = task.await;
     }
     let Open { record, auth } = open;
     let close = move || {
         drop(auth);
-        if let Some(file) = witness
-            && let Err(error) = super::audit::bear_witness(&record, &file, &mut None)
+        if let Some(told) = told
+            && let Err(error) = told.tell()
         {
             tracing::error!(%error, "the witness of the audit log");
         }
@@ -206,16 +211,40 @@ async fn forget(Open { record, auth }: Open) {
     }
 }
 
-/// Tells the witness the head of the audit log, every minute.
-async fn tell(record: Record, file: PathBuf) {
-    let mut last = None;
+/// Who is told the heads of this log, and what witnesses those of others; `None`: nobody, nothing.
+fn witnessing(
+    config: &Config,
+    practice: &Practice,
+    open: &Open,
+) -> Result<(Option<Arc<Witnesses>>, Option<Arc<Witness>>)> {
+    let file = config.audit_witness.clone().map(PathBuf::from);
+    let url = config.audit_witness_url.clone();
+    let told = match (&file, &url) {
+        (None, None) => None,
+        _ => {
+            let gateway = oauth::Gateway::new(config.loopback_keys);
+            let key = super::audit::own_key(practice)?;
+            Some(Arc::new(Witnesses::new(open.record.clone(), key, (file, url), gateway)))
+        }
+    };
+    let witness = match &config.audit_witness_for {
+        None => None,
+        Some(keys) => {
+            let logs = Witness::keys(keys)
+                .map_err(|text| Failure::usage(format!("audit_witness_for: {text}")))?;
+            let (record, key) = (open.record.clone(), super::audit::own_key(practice)?);
+            Some(Arc::new(Witness { record, key, logs }))
+        }
+    };
+    Ok((told, witness))
+}
+
+/// Tells the witnesses the head of the audit log, every minute.
+async fn tell(told: Arc<Witnesses>) {
     loop {
-        let (record, file) = (record.clone(), file.clone());
-        let told = tokio::task::spawn_blocking(move || {
-            super::audit::bear_witness(&record, &file, &mut last).map(|()| last)
-        });
-        match told.await {
-            Ok(Ok(head)) => last = head,
+        let copy = Arc::clone(&told);
+        match tokio::task::spawn_blocking(move || copy.tell()).await {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the witness of the audit log"),
             Err(error) => tracing::error!(%error, "the witness of the audit log"),
         }
@@ -233,6 +262,80 @@ async fn index_audit(record: Record) {
             Err(error) => tracing::error!(%error, "the audit log was not indexed"),
         }
         tokio::time::sleep(INDEX_EVERY).await;
+    }
+}
+
+/// What counts as unusual access, from the settings.
+#[derive(Clone, Copy)]
+struct Hours {
+    minutes: (u16, u16),
+    charts_a_day: u32,
+    window_days: i64,
+}
+
+impl Hours {
+    fn of(config: &Config) -> Result<Hours> {
+        let wrong = || Failure::usage("audit_hours: write hours such as 06:00-21:00");
+        let minute = |text: &str| {
+            let (hour, minute) = text.trim().split_once(':')?;
+            let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+            (hour <= 24 && minute < 60).then_some(hour * 60 + minute)
+        };
+        let (from, to) = config.audit_hours.split_once('-').ok_or_else(wrong)?;
+        let minutes = (minute(from).ok_or_else(wrong)?, minute(to).ok_or_else(wrong)?);
+        Ok(Hours {
+            minutes,
+            charts_a_day: u32::try_from(config.audit_charts_a_day).unwrap_or(u32::MAX),
+            window_days: i64::try_from(config.audit_window_days).unwrap_or(i64::MAX).min(36_500),
+        })
+    }
+}
+
+/// Looks for unusual access behind those who open charts.
+async fn watch(open: Open, hours: Hours, zone: TimeZone) {
+    loop {
+        let (open, zone) = (open.clone(), zone.clone());
+        match tokio::task::spawn_blocking(move || watch_once(&open, hours, &zone)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "unusual access was not looked for"),
+            Err(error) => tracing::error!(%error, "unusual access was not looked for"),
+        }
+        tokio::time::sleep(WATCH_EVERY).await;
+    }
+}
+
+fn watch_once(open: &Open, hours: Hours, zone: &TimeZone) -> Result<()> {
+    let what = || "unusual access cannot be looked for".to_owned();
+    let accounts = open.auth.accounts().context(what)?;
+    let of_practice = accounts.into_iter().filter(|account| account.role != record::Role::Patient);
+    let staff: Vec<record::Staff> = of_practice
+        .map(|account| record::Staff {
+            who: format!("User/{}", account.id),
+            practitioner: account
+                .fhir_user
+                .and_then(|user| user.strip_prefix("Practitioner/").map(str::to_owned)),
+        })
+        .collect();
+    let local = |at_ms: i64| {
+        let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
+        let at = at.to_zoned(zone.clone());
+        let weekday = at.weekday().to_monday_one_offset().unsigned_abs();
+        let minute =
+            u16::from(at.hour().unsigned_abs()) * 60 + u16::from(at.minute().unsigned_abs());
+        (weekday, minute)
+    };
+    let watch = record::Watch {
+        staff: &staff,
+        hours: hours.minutes,
+        local: &local,
+        window_days: hours.window_days,
+        charts_a_day: hours.charts_a_day,
+    };
+    loop {
+        let ctx = record::Ctx::system("watch", open.record.now_ms());
+        if open.record.watch_access(&ctx, &watch).context(what)? == 0 {
+            return Ok(());
+        }
     }
 }
 

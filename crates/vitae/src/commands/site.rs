@@ -14,6 +14,7 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use rest::Caller;
 
+use super::audit::note::{self, Witness};
 use crate::practice::{Open, Practice};
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -23,6 +24,8 @@ type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub struct Doors {
     pub rest: Arc<rest::Door>,
     pub oauth: Arc<oauth::Door>,
+    /// Witnesses the audit logs of other practices, where the settings say so.
+    pub witness: Option<Arc<Witness>>,
 }
 
 /// Hands `/fhir` and the like to the REST door, `/oauth2` to the authorization server, the rest to
@@ -48,6 +51,9 @@ pub fn handler(
     });
     move |request, peer| {
         let path = request.uri().path();
+        if let Some(witness) = doors.witness.clone().filter(|_| path == note::PATH) {
+            return Box::pin(async move { witnessed(witness, request).await });
+        }
         let is_oauth = oauth::Door::owns(path);
         if !is_oauth && !rest::Door::owns(path) {
             let pages = pages.clone();
@@ -75,6 +81,27 @@ pub fn handler(
             answer
         })
     }
+}
+
+/// Answers a log that sends its head.
+async fn witnessed(witness: Arc<Witness>, request: Request<Body>) -> Response<Body> {
+    let answer = |(status, text): note::Answer| {
+        let mut answer = Response::new(Body::from(text));
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+    };
+    if request.method() != Method::POST {
+        return answer((405, "send heads with POST\n".to_owned()));
+    }
+    let body = axum::body::to_bytes(request.into_body(), note::QUESTION_BYTES_MAX).await;
+    let question = body.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+    let Some(question) = question else {
+        return answer((400, "this is no question to a witness\n".to_owned()));
+    };
+    let at_ms = witness.record.now_ms();
+    let done = tokio::task::spawn_blocking(move || witness.add(&question, at_ms)).await;
+    answer(done.unwrap_or((500, "a bug of ours\n".to_owned())))
 }
 
 /// A browser asks whether a page of another origin may send a request.

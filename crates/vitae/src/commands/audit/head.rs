@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
 use fhir::date::format_instant;
-use fhir::json::{Doc, Value};
+use fhir::json::Doc;
 use stdx::merkle::{Frontier, Hash};
+use store::AuditVerifier;
 
 use crate::failure::{Context, Failure, Result};
 
@@ -40,7 +41,13 @@ impl std::fmt::Display for Head {
 
 /// Heads that were given or written down, by their sizes; several of one size must be the same to
 /// hold.
-pub fn witnessed(given: &[String], file: Option<&Path>) -> Result<Vec<Head>> {
+///
+/// With `key`, a line that the key has not signed is an error.
+pub fn witnessed(
+    given: &[String],
+    file: Option<&Path>,
+    key: Option<&AuditVerifier>,
+) -> Result<Vec<Head>> {
     let wrong = || Failure::usage("--head is what `verify` printed as the audit head");
     let mut heads: Vec<Head> =
         given.iter().map(|text| Head::parse(text).ok_or_else(wrong)).collect::<Result<_>>()?;
@@ -50,23 +57,27 @@ pub fn witnessed(given: &[String], file: Option<&Path>) -> Result<Vec<Head>> {
         for (idx, line) in lines.enumerate() {
             let line = line.context(what)?;
             let doc = Doc::parse(line.as_str()).ok();
-            let head = doc.and_then(|doc| Head::parse(&doc.root().str("head")?));
-            heads.push(head.ok_or_else(|| {
-                Failure::new(format!("{}: line {} holds no head", path.display(), idx + 1))
-            })?);
+            let told =
+                |text: &str| Failure::new(format!("{}: line {} {text}", path.display(), idx + 1));
+            let root = doc.as_ref().map(Doc::root);
+            let head = root.and_then(|root| Head::parse(&root.str("head")?));
+            let head = head.ok_or_else(|| told("holds no head"))?;
+            if let Some(key) = key {
+                let note = root.and_then(|root| root.str("note")).unwrap_or_default();
+                if super::note::verified(&note, key) != Some(head) {
+                    return Err(told("holds a head that the key has not signed"));
+                }
+            }
+            heads.push(head);
         }
     }
     heads.sort_by_key(|head| head.n_leaves);
     Ok(heads)
 }
 
-/// Adds a head to the file of a witness; on its disk when this returns.
-pub fn witness(path: &Path, at_ms: i64, head: Head) -> std::io::Result<()> {
+/// Adds a signed head to the file of a witness; on its disk when this returns.
+pub fn witness(path: &Path, at_ms: i64, head: &Head, note: &str) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-    let line = Value::object([
-        ("at", Value::from(format_instant(at_ms))),
-        ("head", Value::from(head.to_string())),
-    ]);
-    file.write_all(format!("{}\n", line.to_json()).as_bytes())?;
+    file.write_all(super::note::line(&format_instant(at_ms), head, note).as_bytes())?;
     file.sync_all()
 }

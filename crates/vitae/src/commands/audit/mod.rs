@@ -2,18 +2,21 @@
 
 pub mod head;
 mod log;
+pub mod note;
 
 use std::io::{BufReader, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use record::{Ctx, Record};
 use stdx::merkle::Frontier;
+use store::{AuditKey, AuditVerifier};
 
 use self::head::{Head, witnessed};
 use super::{Done, place};
 use crate::cli::{AuditCheck, AuditExport, AuditVerify};
 use crate::failure::{Context, Failure, Result};
-use crate::practice::Open;
+use crate::practice::{Open, Practice, keys_folder};
 use crate::progress::bar;
 
 /// Leaves that are read at a time.
@@ -42,10 +45,26 @@ fn each_leaf(
     Ok(Head { n_leaves, root })
 }
 
+fn verifier(text: Option<&str>) -> Result<Option<AuditVerifier>> {
+    let wrong = || Failure::usage("--key is what `audit key` prints behind `audit log`");
+    text.map(|text| AuditVerifier::parse(text).ok_or_else(wrong)).transpose()
+}
+
+/// The practice's key for heads of its log; made when there is none.
+pub fn own_key(practice: &Practice) -> Result<AuditKey> {
+    Ok(AuditKey::open(&keys_folder()?, &practice.id)?)
+}
+
+/// Prints the public keys.
+pub fn key(practice: &Practice) -> Result<Done> {
+    Ok(Done::said(note::keys_of(&own_key(practice)?)))
+}
+
 /// Checks the log in the store against itself and against heads that were witnessed.
 pub fn verify(args: &AuditVerify, open: &Open, cwd: &Path) -> Result<Done> {
     let file = args.witness.as_deref().map(|file| place(cwd, file));
-    let heads = witnessed(&args.head, file.as_deref())?;
+    let key = verifier(args.key.as_deref())?;
+    let heads = witnessed(&args.head, file.as_deref(), key.as_ref())?;
     let mut tree = Frontier::new();
     let mut ahead = heads.iter().peekable();
     let mut unlike = Vec::new();
@@ -94,7 +113,8 @@ pub fn export(args: &AuditExport, open: &Open, cwd: &Path) -> Result<Done> {
 
 /// Checks such a copy.
 pub fn check(args: &AuditCheck) -> Result<Done> {
-    let heads = witnessed(&args.head, args.witness.as_deref())?;
+    let key = verifier(args.key.as_deref())?;
+    let heads = witnessed(&args.head, args.witness.as_deref(), key.as_ref())?;
     let what = || format!("{} cannot be read", args.file.display());
     let file = std::fs::File::open(&args.file).context(what)?;
     let checked = log::check(BufReader::new(file), &heads).context(what)?;
@@ -113,16 +133,92 @@ pub fn check(args: &AuditCheck) -> Result<Done> {
     Ok(Done { out, is_bad: checked.n_findings > 0 })
 }
 
-/// Writes the head of the log down with the witness, if it has grown since `last`.
-pub fn bear_witness(record: &Record, file: &Path, last: &mut Option<Head>) -> Result<()> {
-    let ctx = Ctx::system("audit", record.now_ms());
-    let (n_leaves, root) = record.audit_log(&ctx)?.head()?;
-    let head = Head { n_leaves, root };
-    if *last == Some(head) {
-        return Ok(());
+/// Who is told the heads of a log.
+pub struct Witnesses {
+    pub record: Record,
+    pub key: AuditKey,
+    pub file: Option<PathBuf>,
+    pub url: Option<String>,
+    pub gateway: oauth::Gateway,
+    /// What each was told last.
+    told: Mutex<Told>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Told {
+    file: Option<Head>,
+    url: Option<Head>,
+}
+
+impl Witnesses {
+    pub fn new(
+        record: Record,
+        key: AuditKey,
+        (file, url): (Option<PathBuf>, Option<String>),
+        gateway: oauth::Gateway,
+    ) -> Witnesses {
+        Witnesses { record, key, file, url, gateway, told: Mutex::default() }
     }
-    head::witness(file, record.now_ms(), head)
-        .map_err(|e| Failure::new(format!("the witness {} was not told: {e}", file.display())))?;
-    *last = Some(head);
-    Ok(())
+
+    /// Tells the head to all, if it has grown since they were told.
+    ///
+    /// Errors: the first of a witness that could not be told; the others were.
+    pub fn tell(&self) -> Result<()> {
+        let at_ms = self.record.now_ms();
+        let ctx = Ctx::system("audit", at_ms);
+        let (n_leaves, root) = self.record.audit_log(&ctx)?.head()?;
+        let head = Head { n_leaves, root };
+        let note = note::sign(&self.key, &head);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = None;
+        if let Some(file) = self.file.as_ref().filter(|_| told.file != Some(head)) {
+            match head::witness(file, at_ms, &head, &note) {
+                Ok(()) => told.file = Some(head),
+                Err(e) => failed = Some(format!("{} was not told: {e}", file.display())),
+            }
+        }
+        if let Some(url) = self.url.as_ref().filter(|_| told.url != Some(head)) {
+            match self.send(url, &head, &note) {
+                Ok(()) => told.url = Some(head),
+                Err(e) => failed = failed.or(Some(format!("{url} was not told: {e}"))),
+            }
+        }
+        failed.map_or(Ok(()), |text| Err(Failure::new(format!("the witness {text}"))))
+    }
+
+    /// Sends a head: to a witness in the form of C2SP, to everybody else the note alone.
+    fn send(&self, url: &str, head: &Head, note: &str) -> std::result::Result<(), String> {
+        if !url.ends_with("/add-checkpoint") {
+            let (status, _) = self.gateway.post(url, "text/plain; charset=utf-8", note)?;
+            return if status / 100 == 2 { Ok(()) } else { Err(format!("it answered {status}")) };
+        }
+        let mut old = 0;
+        // The first answer says what the witness has seen.
+        for _ in 0..2 {
+            let ctx = Ctx::system("audit", self.record.now_ms());
+            let proof = self.record.audit_proof(&ctx, old, head.n_leaves);
+            let proof = proof.map_err(|e| e.to_string())?;
+            let question = note::question(old, &proof, note);
+            let (status, answer) =
+                self.gateway.post(url, "text/plain; charset=utf-8", &question)?;
+            match status {
+                200 => return Ok(()),
+                409 => {
+                    let seen =
+                        str::from_utf8(&answer).ok().and_then(|text| text.trim().parse().ok());
+                    old = seen.ok_or("it does not say what it has seen")?;
+                    if old > head.n_leaves {
+                        return Err(format!(
+                            "it has seen {old} leaves, the log has fewer: it was cut"
+                        ));
+                    }
+                }
+                _ => {
+                    let text = String::from_utf8_lossy(&answer);
+                    return Err(format!("it answered {status}: {}", text.trim()));
+                }
+            }
+        }
+        Err("it changes its mind".to_owned())
+    }
 }
