@@ -18,6 +18,7 @@
 //! opened a chart is never left out.
 //! The leaves are the only truth. [`index`] finds them again, [`event`] shows them as AuditEvents.
 
+pub(crate) mod accounting;
 pub(crate) mod ask;
 pub(crate) mod event;
 pub(crate) mod index;

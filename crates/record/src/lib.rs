@@ -41,9 +41,12 @@ pub use ::access::{
     Action, Actions, Actor, App, BadScope, Ctx, Extra, Level, Policy, Purpose, Role, Scope, Scopes,
 };
 pub use ::search::custom::Registry;
+pub use audit::accounting::{SUSPENDED_DAYS_MAX, SUSPENSION_CHARS_MAX, Suspension};
 pub use audit::ask::{AuditFilter, Found as AuditFound, LEAVES_MAX, LogOrder};
 pub use audit::leaf::{Deed, Leaf, Outcome as LeafOutcome};
-pub use audit::unusual::{NOTE_CHARS_MAX, OVERDUE_MS, Reason, Review as AccessReview, Staff, Unusual, Watch};
+pub use audit::unusual::{
+    NOTE_CHARS_MAX, OVERDUE_MS, Reason, Review as AccessReview, Staff, Unusual, Watch,
+};
 pub use emergency::{
     EMERGENCY_LIFE_MS, Emergency, EmergencyReason, OPEN_MAX, REVIEW_WITHIN_MS, Review,
     WORDS_CHARS_MAX,

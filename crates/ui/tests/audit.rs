@@ -122,6 +122,29 @@ async fn what_programs_were_given_is_accounted_for() {
     assert_eq!(count(&other, "disclosures-none"), 1);
     let (_, file) = p.get("/patients/p0/disclosures.csv", &officer).await;
     assert_eq!(file.lines().count(), 3);
+
+    // An agency asked that the patient is not told for a time.
+    let page = "/patients/p0/disclosures";
+    let day = |days: i64| {
+        let at = jiff::Timestamp::from_millisecond(p.record.now_ms() + days * 86_400_000);
+        at.expect("a time").to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+    };
+    let form = |until: &str, reason: &str| {
+        format!("recipient=State+registry&until={until}&reason={reason}")
+    };
+    for (until, reason) in
+        [(day(-2), "x"), (day(370), "x"), (day(5), "+"), ("soon".to_owned(), "x")]
+    {
+        let refused = common::text(p.post(page, &officer, &form(&until, reason)).await).await;
+        assert!(refused.0 == 200 && refused.1.contains("suspend-trouble"), "{until} {reason}");
+    }
+    assert_eq!(p.post(page, &officer, &form(&day(5), "by+letter")).await.status(), 303);
+    let (_, html) = p.get(page, &officer).await;
+    assert_eq!((count(&html, "disclosure"), count(&html, "disclosure-suspended")), (2, 1));
+    let (_, file) = p.get("/patients/p0/disclosures.csv", &officer).await;
+    assert!(file.lines().count() == 2 && !file.contains("State registry"));
+    let ada = p.sign_in("ada").await;
+    assert_eq!(p.post(page, &ada, &form(&day(5), "x")).await.status(), 403);
 }
 
 #[tokio::test]

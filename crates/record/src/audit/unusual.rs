@@ -213,17 +213,17 @@ fn opened(leaf: &Leaf) -> Option<&str> {
     let is_person = leaf.who.starts_with("User/") && leaf.role.as_deref() != Some("patient");
     // Who reads the log looks after others.
     let of_log = leaf.what.starts_with("AuditEvent");
-    let is_open = match leaf.deed() {
+    let is_open = matches!(
+        leaf.deed(),
         Deed::Read
-        | Deed::Vread
-        | Deed::History
-        | Deed::Operation
-        | Deed::Search
-        | Deed::Create
-        | Deed::Update
-        | Deed::Delete => true,
-        _ => false,
-    };
+            | Deed::Vread
+            | Deed::History
+            | Deed::Operation
+            | Deed::Search
+            | Deed::Create
+            | Deed::Update
+            | Deed::Delete
+    );
     (is_person && is_open && !of_log && leaf.outcome() == Outcome::Done).then_some(patient)
 }
 

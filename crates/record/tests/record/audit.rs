@@ -576,3 +576,34 @@ fn unusual_access_is_found_with_its_reasons() {
     let all = record.unusual_access(&officer, true).expect("rows");
     assert_eq!(all[0].review.as_ref().map(|review| review.by.as_str()), Some("olga"));
 }
+
+/// A suspension holds until its end, and the disclosure is there again.
+#[test]
+fn a_suspended_accounting_comes_back() {
+    let test = TestRecord::new();
+    let record = &test.record;
+    let officer = user("olga", Role::PrivacyOfficer, None);
+    let at = |days: i64| Ctx { at_ms: START_MS + days * 86_400_000, ..officer.clone() };
+    let until = START_MS + 30 * 86_400_000;
+    let suspend = |ctx: &Ctx, to: &str, why: &str, until: i64| {
+        record.suspend_accounting(ctx, "p1", to, (why, until)).map_err(|e| e.kind)
+    };
+    assert_eq!(suspend(&officer, "Agency", "asked by phone", until), Ok(()));
+    let names = |ctx: &Ctx, patient: &str| -> Vec<String> {
+        let all = record.suspensions(ctx, patient).expect("suspensions");
+        all.into_iter().map(|one| one.recipient).collect()
+    };
+    assert_eq!(names(&at(29), "p1"), ["Agency"]);
+    assert_eq!(names(&at(29), "p"), [""; 0]);
+    assert_eq!(names(&at(30), "p1"), [""; 0]);
+    let provider = user("dora", Role::Provider, None);
+    assert_eq!(suspend(&provider, "Agency", "x", until), Err(Kind::Forbidden));
+    assert_eq!(record.suspensions(&provider, "p1").expect_err("refused").kind, Kind::Forbidden);
+    let year = START_MS + record::SUSPENDED_DAYS_MAX * 86_400_000;
+    let long = "x".repeat(record::SUSPENSION_CHARS_MAX);
+    assert_eq!(suspend(&officer, "A", &long, year), Ok(()));
+    assert_eq!(suspend(&officer, "A", &format!("{long}x"), year), Err(Kind::TooMany));
+    assert_eq!(suspend(&officer, "A", "x", year + 1), Err(Kind::Invalid));
+    assert_eq!(suspend(&officer, "A", "x", START_MS), Err(Kind::Invalid));
+    assert_eq!(suspend(&officer, "", "x", year), Err(Kind::Invalid));
+}

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::{
     chart::{self, Section},
     components::{self, Tone},
+    icon::Icon,
     layout::{self, Place, Reader},
     view::{
         Banner,
@@ -165,7 +166,7 @@ fn rows(v: &Log) -> Markup {
 }
 
 fn exact(e: &Entry) -> Markup {
-    html! { time datetime=(e.at.iso) title=(e.at.text) { (e.at.exact) } }
+    html! { time datetime=(e.at.iso) title=(e.at.text) { (e.second) } }
 }
 
 fn way(role: &str, app: &str) -> Markup {
@@ -265,7 +266,7 @@ fn one(v: &Visit, with_what: bool) -> Markup {
     html! {
         details {
             summary {
-                span.visit-who { b { bdi { (v.person) } } (way(&v.role, &v.app)) }
+                span.visit-who { (Icon::Right.sized(12)) b { bdi { (v.person) } } (way(&v.role, &v.app)) }
                 span.visit-did {
                     (v.did.join(", "))
                     @if v.is_bad { " " span.tag.caution { "refused in part" } }
@@ -382,7 +383,12 @@ fn unusual_row(row: &Unusual) -> Markup {
 }
 
 /// `GET /patients/{id}/disclosures`.
-pub fn disclosures(reader: &Reader, banner: &Banner, list: &[Disclosure]) -> Markup {
+pub fn disclosures(
+    reader: &Reader,
+    banner: &Banner,
+    list: &[Disclosure],
+    trouble: Option<&str>,
+) -> Markup {
     let body = html! {
         div.page {
             div.page-head {
@@ -395,6 +401,9 @@ pub fn disclosures(reader: &Reader, banner: &Banner, list: &[Disclosure]) -> Mar
                 a.button href={ "/patients/" (banner.id) "/disclosures.csv" } data-test="disclosures-csv" {
                     "Save as CSV"
                 }
+            }
+            @if let Some(trouble) = trouble {
+                (components::notice(Tone::Critical, &html! { span data-test="suspend-trouble" { (trouble) } }))
             }
             @if list.is_empty() {
                 div.card data-test="disclosures-none" {
@@ -416,6 +425,11 @@ pub fn disclosures(reader: &Reader, banner: &Banner, list: &[Disclosure]) -> Mar
                                         bdi { (d.recipient) }
                                         @if !d.address.is_empty() { " " span.dim { (d.address) } }
                                         @if d.is_own { " " span.tag { "the patient" } }
+                                        @if !d.suspended.is_empty() {
+                                            " " span.tag.caution data-test="disclosure-suspended" {
+                                                "not told until " (d.suspended)
+                                            }
+                                        }
                                     }
                                     td.broad { (d.description) }
                                     td { (d.purpose) }
@@ -424,8 +438,42 @@ pub fn disclosures(reader: &Reader, banner: &Banner, list: &[Disclosure]) -> Mar
                         }
                     }
                 }
+                (suspend(&banner.id, list))
             }
         }
     };
     chart::page(reader, banner, Section::Access, &body)
+}
+
+/// The form for what an agency asked not to be told for a time.
+fn suspend(patient: &str, list: &[Disclosure]) -> Markup {
+    let mut recipients: Vec<&str> =
+        list.iter().filter(|d| !d.is_own).map(|d| d.recipient.as_str()).collect();
+    recipients.sort_unstable();
+    recipients.dedup();
+    html! {
+        @if !recipients.is_empty() {
+            (components::fold("An agency asked that the patient is not told for a time", &html! {
+                form.audit-filter method="post" action={ "/patients/" (patient) "/disclosures" }
+                    data-test="suspend-form" {
+                    div.field {
+                        label for="s-recipient" { "Recipient" }
+                        select id="s-recipient" name="recipient" data-test="suspend-recipient" {
+                            @for recipient in &recipients { option value=(recipient) { (recipient) } }
+                        }
+                    }
+                    div.field {
+                        label for="s-until" { "Until" }
+                        input id="s-until" name="until" type="date" required data-test="suspend-until";
+                    }
+                    div.field {
+                        label for="s-reason" { "Who asked, and how" }
+                        input id="s-reason" name="reason" type="text" required maxlength="500"
+                            autocomplete="off" data-test="suspend-reason";
+                    }
+                    button.button type="submit" data-test="suspend-submit" { "Suspend" }
+                }
+            }))
+        }
+    }
 }

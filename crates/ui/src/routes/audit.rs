@@ -360,7 +360,50 @@ fn disclosed(desk: &Desk, id: &str) -> Result<Vec<crate::view::audit::Disclosure
     if found.total > found.leaves.len() as u64 {
         tracing::warn!(total = found.total, "an accounting of disclosures is cut");
     }
-    Ok(deed::disclosures(&found.leaves, id, &desk.lens().now))
+    let now = desk.lens().now;
+    let mut list = deed::disclosures(&found.leaves, id, &now);
+    let suspended = desk.app.config.record.suspensions(&desk.ctx, id);
+    for one in suspended.map_err(|e| failure_of(&e))? {
+        for line in list.iter_mut().filter(|line| line.recipient == one.recipient) {
+            line.suspended = deed::when(one.until_ms, &now).short;
+        }
+    }
+    Ok(list)
+}
+
+fn disclosures_page(desk: &Desk, id: &str, trouble: Option<&str>) -> Result<Response, Failure> {
+    let list = disclosed(desk, id)?;
+    let banner = desk.with_reads(|reads| load::chart::banner(reads, &mut desk.lens(), id))?;
+    Ok(answer::page(pages::audit::disclosures(&desk.reader(), &banner, &list, trouble)))
+}
+
+/// `POST /patients/{id}/disclosures`: an agency asked that the patient is not told for a time.
+pub(crate) async fn suspend(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    head: Head,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Response {
+    desk(app, head, move |desk| {
+        if !is_id(&id) {
+            return Err(Failure::NotFound);
+        }
+        let field = |name: &str| {
+            fields.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str())
+        };
+        let until_ms = day(desk, field("until")).map_or(0, |(_, end)| end);
+        let record = &desk.app.config.record;
+        let asked = (field("reason"), until_ms);
+        match record.suspend_accounting(&desk.ctx, &id, field("recipient"), asked) {
+            Ok(()) => Ok(answer::go_to(&format!("/patients/{id}/disclosures"))),
+            Err(e) if matches!(e.kind, Kind::Invalid | Kind::TooMany) => {
+                let text: Vec<&str> = e.issues.iter().map(|i| i.text.as_str()).collect();
+                disclosures_page(desk, &id, Some(&text.join(" ")))
+            }
+            Err(e) => Err(failure_of(&e)),
+        }
+    })
+    .await
 }
 
 /// `GET /patients/{id}/disclosures`.
@@ -373,9 +416,7 @@ pub(crate) async fn disclosures(
         if !is_id(&id) {
             return Err(Failure::NotFound);
         }
-        let list = disclosed(desk, &id)?;
-        let banner = desk.with_reads(|reads| load::chart::banner(reads, &mut desk.lens(), &id))?;
-        Ok(answer::page(pages::audit::disclosures(&desk.reader(), &banner, &list)))
+        disclosures_page(desk, &id, None)
     })
     .await
 }
@@ -391,7 +432,9 @@ pub(crate) async fn disclosures_csv(
             return Err(Failure::NotFound);
         }
         let list = disclosed(desk, &id)?;
-        let rows = list.into_iter().map(|line| {
+        // What the patient is given: without what is suspended.
+        let told = list.into_iter().filter(|line| line.suspended.is_empty());
+        let rows = told.map(|line| {
             let to = if line.is_own { "the patient" } else { "" };
             vec![
                 line.day,

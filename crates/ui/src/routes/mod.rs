@@ -135,7 +135,7 @@ pub fn router(config: Config) -> Router {
         .route("/admin/audit/unusual", get(audit::unusual).post(audit::review))
         .route("/account/access", get(audit::own))
         .route("/patients/{id}/access", get(audit::access))
-        .route("/patients/{id}/disclosures", get(audit::disclosures))
+        .route("/patients/{id}/disclosures", get(audit::disclosures).post(audit::suspend))
         .route("/patients/{id}/disclosures.csv", get(audit::disclosures_csv))
         .route("/admin/people", get(people::all).post(people::invite))
         .route("/admin/people/withdraw", post(people::withdraw))

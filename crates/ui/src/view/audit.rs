@@ -7,6 +7,8 @@ use super::When;
 pub struct Entry {
     pub seq: u64,
     pub at: When,
+    /// When, to the second.
+    pub second: String,
     pub person: String,
     pub role: String,
     /// The app through which it was done; empty: our own pages, or a program itself.
@@ -105,6 +107,8 @@ pub struct Disclosure {
     pub address: String,
     pub description: String,
     pub purpose: &'static str,
+    /// Until when the patient is not told, in words; empty: not suspended.
+    pub suspended: String,
     /// The patient's own app: need not be accounted for.
     pub is_own: bool,
 }

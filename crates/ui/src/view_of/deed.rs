@@ -77,6 +77,7 @@ pub fn entry(leaf: &Leaf, names: &Names, now: &Now) -> Entry {
     Entry {
         seq: leaf.seq,
         at: when(leaf.at_ms, now),
+        second: zoned(leaf.at_ms, now).strftime("%-d %b %Y, %H:%M:%S").to_string(),
         person: person.to_owned(),
         role: leaf.role.as_deref().unwrap_or_default().replace('-', " "),
         app: leaf.app.clone().unwrap_or_default(),
@@ -181,6 +182,7 @@ pub fn disclosures(leaves: &[Leaf], own: &str, now: &Now) -> Vec<Disclosure> {
             address: list[0].address.clone().unwrap_or_default(),
             description,
             purpose: why(purpose),
+            suspended: String::new(),
             is_own,
         }
     };
@@ -189,8 +191,12 @@ pub fn disclosures(leaves: &[Leaf], own: &str, now: &Now) -> Vec<Disclosure> {
 
 /// The day of a time in the practice's zone, `2026-11-23`.
 fn day(at_ms: i64, now: &Now) -> String {
+    zoned(at_ms, now).date().to_string()
+}
+
+fn zoned(at_ms: i64, now: &Now) -> jiff::Zoned {
     let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
-    at.to_zoned(now.zone.clone()).date().to_string()
+    at.to_zoned(now.zone.clone())
 }
 
 #[cfg(test)]

@@ -211,12 +211,11 @@ async fn forget(Open { record, auth }: Open) {
     }
 }
 
+type Told = Option<Arc<Witnesses>>;
+type Seen = Option<Arc<Witness>>;
+
 /// Who is told the heads of this log, and what witnesses those of others; `None`: nobody, nothing.
-fn witnessing(
-    config: &Config,
-    practice: &Practice,
-    open: &Open,
-) -> Result<(Option<Arc<Witnesses>>, Option<Arc<Witness>>)> {
+fn witnessing(config: &Config, practice: &Practice, open: &Open) -> Result<(Told, Seen)> {
     let file = config.audit_witness.clone().map(PathBuf::from);
     let url = config.audit_witness_url.clone();
     let told = match (&file, &url) {
