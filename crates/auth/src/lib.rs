@@ -56,8 +56,8 @@ pub use redirect::origin;
 pub use register::{PENDING_LIFE_MS, PENDING_MAX};
 pub use secret::{Secret, equal};
 pub use session::{
-    Means, PROOF_LIFE_MS, SESSION_IDLE_MS, SESSION_LIFE_MS, Session, Stage, Standing,
-    WAITING_LIFE_MS,
+    ADMIN_IDLE_MS, Means, PROOF_LIFE_MS, SESSION_IDLE_MS, SESSION_LIFE_MS, Session, Stage,
+    Standing, WAITING_LIFE_MS, idle_ms,
 };
 pub use signin::{Caller, DEVICE_LIFE_MS, DEVICES_MAX};
 pub use signing::{ID_TOKEN_LIFE_MS, KEY_KEPT_MS, KEY_LIFE_MS};

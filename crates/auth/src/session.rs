@@ -21,6 +21,8 @@ const SESSIONS: &str = "auth.session";
 const LAST: &str = "auth.last";
 /// A session is locked when nothing came for this long.
 pub const SESSION_IDLE_MS: i64 = 15 * 60_000;
+/// As [`SESSION_IDLE_MS`], for administrators.
+pub const ADMIN_IDLE_MS: i64 = 10 * 60_000;
 /// A session ends this long after login, whatever came.
 pub const SESSION_LIFE_MS: i64 = 12 * 3_600_000;
 /// What is asked of a person who just proved who they are needs no second proof for this long.
@@ -158,7 +160,15 @@ impl Session {
     }
 
     fn is_idle(&self, now_ms: i64) -> bool {
-        self.is_locked() || now_ms >= self.last_seen_ms() + SESSION_IDLE_MS
+        self.is_locked() || now_ms >= self.last_seen_ms() + idle_ms(self.role)
+    }
+}
+
+/// A session of this role is locked when nothing came for this long.
+pub const fn idle_ms(role: Role) -> i64 {
+    match role {
+        Role::Admin => ADMIN_IDLE_MS,
+        _ => SESSION_IDLE_MS,
     }
 }
 

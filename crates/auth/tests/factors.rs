@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use auth::{
-    Account, Auth, CEREMONIES_MAX, Caller, DEVICES_MAX, INVITATION_LIFE_MS, Kind, MemoryVault,
-    NewAccount, PROOF_LIFE_MS, RECOVERY_CODES, Rules, SESSION_IDLE_MS, Site, Stage, Standing,
-    WAITING_LIFE_MS,
+    ADMIN_IDLE_MS, Account, Auth, CEREMONIES_MAX, Caller, DEVICES_MAX, INVITATION_LIFE_MS, Kind,
+    MemoryVault, NewAccount, PROOF_LIFE_MS, RECOVERY_CODES, Rules, SESSION_IDLE_MS, Site, Stage,
+    Standing, WAITING_LIFE_MS,
 };
 use record::{Role, World};
 use totp_rs::Builder;
@@ -359,6 +359,20 @@ fn somebody_always_administers_and_roles_take_hold_at_once() {
 }
 
 #[test]
+fn an_administrator_is_locked_sooner() {
+    let f = fixture();
+    let new = NewAccount { name: "root", role: Role::Admin, patient: None, password: PASSWORD };
+    f.auth.add_account(new).expect("an administrator");
+    let (root, _) = f.auth.login("root", PASSWORD, None).expect("in");
+    let (nora, _) = f.auth.login("nora", PASSWORD, None).expect("in");
+    f.pass(ADMIN_IDLE_MS - 1);
+    assert!(matches!(f.auth.standing_quietly(root.expose()), Ok(Standing::Live(_))));
+    f.pass(1);
+    assert!(matches!(f.auth.standing_quietly(root.expose()), Ok(Standing::Locked(_))));
+    assert!(matches!(f.auth.standing_quietly(nora.expose()), Ok(Standing::Live(_))));
+}
+
+#[test]
 fn ones_own_new_password_ends_the_other_sessions() {
     let f = fixture();
     let (here, session) = f.auth.login("nora", PASSWORD, None).expect("in");
@@ -431,14 +445,18 @@ fn a_name_that_nobody_has_takes_as_long() {
         i64::try_from(took_us).expect("not that long")
     };
     // In turns, because a busy machine becomes slower or faster as time goes; the quickest of each
-    // are those that nothing else on the machine came between.
-    let (mut known, mut unknown): (Vec<i64>, Vec<i64>) =
-        (0..30).map(|n| (once("nora", n), once("nobody", n))).unzip();
-    known.sort_unstable();
-    unknown.sort_unstable();
-    println!("known {known:?}\nunknown {unknown:?} µs");
-    let difference_us = known[3] - unknown[3];
-    assert!(difference_us.abs() < 5_000, "{difference_us} µs");
+    // is one that nothing else on the machine came between. A look that leaves the hash out is
+    // quicker by all of it, however long one tries.
+    let (mut known_us, mut unknown_us) = (i64::MAX, i64::MAX);
+    for n in 0..100 {
+        known_us = known_us.min(once("nora", n));
+        unknown_us = unknown_us.min(once("nobody", n));
+        if n >= 14 && (known_us - unknown_us).abs() < 2_000 {
+            break;
+        }
+    }
+    println!("{known_us} µs for a name that is known, {unknown_us} µs for one that is not");
+    assert!((known_us - unknown_us).abs() < 5_000, "{known_us} µs and {unknown_us} µs");
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn nav(reader: &Reader, place: Place) -> Markup {
 /// Covers the page when the session is locked; what was typed stays beneath.
 fn lock(reader: &Reader) -> Markup {
     html! {
-        dialog.lock id="lock" aria-labelledby="lock-title" data-idle=(auth::SESSION_IDLE_MS)
+        dialog.lock id="lock" aria-labelledby="lock-title" data-idle=(if reader.is_administrator { auth::ADMIN_IDLE_MS } else { auth::SESSION_IDLE_MS })
             data-test="lock" {
             form method="post" action="/login/again" data-lock data-test="lock-form" {
                 h2 id="lock-title" { "Locked" }

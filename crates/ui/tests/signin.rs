@@ -313,12 +313,12 @@ async fn an_administrator_invites_switches_off_and_resets() {
     // All of it asks for a fresh proof.
     clock.pass(PROOF_LIFE_MS);
     for (path, form) in [
-        ("/admin/people", "name=olga&role=nurse"),
+        ("/admin/people", "name=zuleika&role=nurse"),
         ("/admin/people/withdraw", "invitation=x"),
         (page.as_str(), "act=disable"),
     ] {
         let (status, place) = location(&p, path, &admin, form).await;
         assert!(status == 303 && place.starts_with("/login/again?next=/admin/people"), "{place}");
     }
-    assert!(!p.get("/admin/people", &admin).await.1.contains("olga"));
+    assert!(!p.get("/admin/people", &admin).await.1.contains("zuleika"));
 }
