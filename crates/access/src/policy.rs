@@ -319,7 +319,7 @@ fn join(lines: &[Line], action: Action, rt: ResourceType, patients: &Patients<'_
     let rules = fitting.map(|line| match line.whose {
         Whose::Care => {
             let whose = Rule::in_compartments(rt, ResourceType::PATIENT, patients.cared);
-            limited(&line.scope, rt, shared(action, rt, patients.cared.is_empty()).or(whose))
+            limited(&line.scope, rt, shared(action, rt, false).or(whose))
         }
         Whose::All | Whose::Own => by_scope(&line.scope, action, rt, patients.own),
     });

@@ -23,7 +23,7 @@ pub struct Account {
     /// As typed at login; compared without regard to case.
     pub name: String,
     pub role: Role,
-    /// For patients: the id of their Patient resource.
+    /// For patients: the id of their Patient resource; `None` for who only acts for others.
     pub patient: Option<String>,
     /// Reference to the resource that is this person: their Patient, or the Practitioner that
     /// [`Auth::set_practitioner`] named.
@@ -71,8 +71,8 @@ impl Auth {
         patient: Option<&str>,
     ) -> Result<(), Error> {
         check_name(name)?;
-        if (role == Role::Patient) != patient.is_some() {
-            let text = "the role patient needs the id of a Patient; other roles have none";
+        if role != Role::Patient && patient.is_some() {
+            let text = "only the role patient is a Patient of the practice";
             return Err(Error::new(Kind::Invalid, text));
         }
         if self.stored(name)?.is_some() {

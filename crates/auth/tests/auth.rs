@@ -175,9 +175,10 @@ fn accounts_have_rules() {
     assert_eq!(add("NORA", Role::Nurse, None, PASSWORD), Err(Kind::Taken));
     assert_eq!(add("", Role::Nurse, None, PASSWORD), Err(Kind::Invalid));
     assert_eq!(add("a b", Role::Nurse, None, PASSWORD), Err(Kind::Invalid));
-    assert_eq!(add("pat", Role::Patient, None, PASSWORD), Err(Kind::Invalid));
+    assert_eq!(add("pat", Role::Nurse, Some("p1"), PASSWORD), Err(Kind::Invalid));
+    assert!(add("mum", Role::Patient, None, PASSWORD).is_ok(), "who acts for others");
     assert!(add("pat", Role::Patient, Some("p1"), PASSWORD).is_ok());
-    assert_eq!(f.auth.accounts().expect("lists").len(), 2);
+    assert_eq!(f.auth.accounts().expect("lists").len(), 3);
 }
 
 #[test]

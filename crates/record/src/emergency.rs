@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use access::{Actor, Ctx};
-use fhir::json::Value;
+use fhir::json::{Doc, Value};
 use fhir_tables::ResourceType;
 use search::Sees;
 use store::{ChangeKind, ItemOp, Store, WriteSet};
@@ -78,8 +78,9 @@ pub struct Emergency {
     pub account: String,
     pub name: String,
     pub role: String,
-    /// Id of the Patient.
+    /// Id of the Patient, and the name that it had.
     pub patient: String,
+    pub patient_name: String,
     pub reason: EmergencyReason,
     pub words: String,
     pub started_ms: i64,
@@ -123,6 +124,7 @@ impl Emergency {
             ("name", &self.name),
             ("role", &self.role),
             ("patient", &self.patient),
+            ("patient_name", &self.patient_name),
             ("words", &self.words),
         ] {
             value.set(name, Value::from(text.as_str()));
@@ -170,6 +172,7 @@ impl Emergency {
             name: text(&value, "name")?,
             role: text(&value, "role")?,
             patient: text(&value, "patient")?,
+            patient_name: text(&value, "patient_name")?,
             reason: EmergencyReason::parse(&text(&value, "reason")?)?,
             words: text(&value, "words")?,
             started_ms: ms(&value, "started_ms")?,
@@ -358,23 +361,47 @@ impl Record {
             let text = format!("{OPEN_MAX} charts are open in emergencies: close one first");
             return Err(Error::new(Kind::Forbidden, text));
         }
-        let head =
-            self.store().snapshot(Sees::everything())?.head(ResourceType::PATIENT, patient)?;
-        if head.is_none_or(|head| head.kind == ChangeKind::Delete) {
-            return Err(crate::gate::not_found("Patient", patient));
-        }
+        let body = self.patient_body(patient)?;
         Ok(Emergency {
             id: self.new_id(),
             account: id.clone(),
             name: name.clone(),
             role: role.as_str().to_owned(),
             patient: patient.to_owned(),
+            patient_name: name_of(&body)?,
             reason,
             words,
             started_ms: ctx.at_ms,
             closed_ms: None,
             review: None,
         })
+    }
+
+    fn patient_body(&self, id: &str) -> Result<String> {
+        let rt = ResourceType::PATIENT;
+        let version = self.store().snapshot(Sees::everything())?.current(rt, id)?;
+        let version = version.filter(|version| version.head.kind != ChangeKind::Delete);
+        let version = version.ok_or_else(|| crate::gate::not_found("Patient", id))?;
+        String::from_utf8(version.body)
+            .map_err(|e| Error::new(Kind::Internal, "a stored resource is damaged").caused_by(e))
+    }
+
+    /// JSON of a Patient that [`Record::find_in_emergency`] found, to see once more who it is.
+    /// Audited.
+    ///
+    /// Errors: `Forbidden`; `NotFound`.
+    pub fn patient_in_emergency(&self, ctx: &Ctx, id: &str) -> Result<String> {
+        let what = || ('R', format!("Patient/{id} in an emergency"));
+        let found = match self.may_open_in_emergency(ctx) {
+            true => self.patient_body(id),
+            false => Err(forbidden()),
+        };
+        let body = found.map_err(|e| self.refused(ctx, what(), e))?;
+        let (action, what) = what();
+        let patients = [id.to_owned()].into();
+        let event = Event { action, what, n: 1, patients, all: false, status: 200 };
+        self.audit_event(ctx, &event)?;
+        Ok(body)
     }
 
     /// What who asks has open now.
@@ -494,6 +521,24 @@ impl Record {
 /// The same context, asking because of an emergency.
 pub(crate) fn in_emergency(ctx: &Ctx) -> Ctx {
     Ctx { purpose: access::Purpose::Emergency, ..ctx.clone() }
+}
+
+/// The name of a Patient, for lists of emergencies; its id where it has none.
+fn name_of(body: &str) -> Result<String> {
+    let doc = Doc::parse(body)
+        .map_err(|e| Error::new(Kind::Internal, "a stored resource is damaged").caused_by(e))?;
+    let names: Vec<_> = doc.root().list("name").collect();
+    let official = names.iter().find(|n| n.str("use").as_deref() == Some("official"));
+    let Some(name) = official.or(names.first()) else {
+        return Ok(doc.root().str("id").unwrap_or_default().into_owned());
+    };
+    if let Some(text) = name.str("text") {
+        return Ok(text.into_owned());
+    }
+    let given = name.list("given").filter_map(|given| given.as_str());
+    let parts: Vec<String> =
+        given.chain(name.str("family")).map(|part| part.into_owned()).collect();
+    Ok(parts.join(" "))
 }
 
 fn forbidden() -> Error {

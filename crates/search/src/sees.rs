@@ -79,15 +79,13 @@ impl Rule {
         Rule::compartment(rt, root, ids.iter().map(id).collect(), ids.iter().map(to).collect())
     }
 
-    /// As [`Rule::in_compartment`] for very many resources, which the rules of all types share.
+    /// As [`Rule::in_compartment`] for very many resources, which the rules of all types share;
+    /// without any, it is still a condition, that nothing satisfies.
     pub fn in_compartments(
         rt: ResourceType,
         root: ResourceType,
         ids: &Arc<BTreeSet<String>>,
     ) -> Rule {
-        if ids.is_empty() {
-            return Rule::Nothing;
-        }
         let among = vec![Operand::Among { rt: root, ids: Arc::clone(ids) }];
         Rule::compartment(rt, root, among.clone(), among)
     }
@@ -227,7 +225,8 @@ mod tests {
         assert!(rule("Patient").admits(&patient("p1")) && !rule("Patient").admits(&patient("p3")));
         assert_eq!(rule("Organization"), Rule::Nothing);
         let nobody = Arc::default();
-        assert_eq!(Rule::in_compartments(rt("Patient"), rt("Patient"), &nobody), Rule::Nothing);
+        let rule = Rule::in_compartments(rt("Patient"), rt("Patient"), &nobody);
+        assert!(rule != Rule::Nothing && !rule.admits(&patient("p1")));
         assert_eq!(Rule::in_compartment(rt("Patient"), rt("Patient"), &[]), Rule::Nothing);
     }
 

@@ -49,8 +49,24 @@ pub struct Reader {
     pub is_administrator: bool,
     /// The audit log is shown to administrators and privacy officers.
     pub reads_log: bool,
+    /// May open charts in an emergency; reviews those that were.
+    pub opens_emergencies: bool,
+    pub reviews_emergencies: bool,
+    /// Charts that the reader has open in an emergency.
+    pub emergencies: Vec<OpenChart>,
     pub theme: Theme,
     pub compact: bool,
+}
+
+/// A chart that is open in an emergency.
+#[derive(Clone, Debug)]
+pub struct OpenChart {
+    /// Of the emergency.
+    pub id: String,
+    pub patient: String,
+    pub name: String,
+    /// Clock time.
+    pub until: String,
 }
 
 /// A whole document without navigation: login and errors.
@@ -68,7 +84,7 @@ pub fn page(title: &str, reader: &Reader, place: Place, body: &Markup) -> Markup
             a.skip href="#main" { "Skip to content" }
             div.shell {
                 (nav(reader, place))
-                main id="main" tabindex="-1" { (body) }
+                main id="main" tabindex="-1" { (emergencies(reader)) (body) }
             }
             (help())
             (palette())
@@ -76,6 +92,26 @@ pub fn page(title: &str, reader: &Reader, place: Place, body: &Markup) -> Markup
             dialog.drawer id="drawer" data-test="drawer" aria-labelledby="drawer-title" {}
         },
     )
+}
+
+/// On every page while a chart is open in an emergency.
+fn emergencies(reader: &Reader) -> Markup {
+    html! {
+        @for open in &reader.emergencies {
+            div.emergency role="status" data-test="emergency-banner" {
+                (Icon::Alert.svg())
+                span {
+                    b { "Emergency access" } " to the chart of "
+                    a href={ "/patients/" (open.patient) } { bdi { (open.name) } }
+                    " until " (open.until) ". What you open is recorded and reviewed."
+                }
+                form method="post" action="/emergency/close" {
+                    input type="hidden" name="emergency" value=(open.id);
+                    button.button type="submit" data-test="emergency-close" { "Close it now" }
+                }
+            }
+        }
+    }
 }
 
 fn document(title: &str, theme: Theme, compact: bool, body: &Markup) -> Markup {

@@ -3,6 +3,7 @@
 //! Every text here is already in the words a reader sees; no FHIR shape reaches a template.
 
 pub mod audit;
+pub mod emergency;
 
 pub use crate::when::When;
 
@@ -492,6 +493,8 @@ pub struct Today {
     /// The next day with appointments when this one has none: its ISO date and its words.
     pub next_busy: Option<(String, String)>,
     pub slots: Vec<Slot>,
+    /// For who reviews emergencies: how many wait, and how many of them for too long.
+    pub emergencies: Option<(usize, usize)>,
     pub counts: Vec<(String, String)>,
     pub recent: Vec<PatientRow>,
 }

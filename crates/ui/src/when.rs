@@ -24,6 +24,12 @@ impl Now {
     pub fn at_ms(&self) -> i64 {
         self.at.as_millisecond()
     }
+
+    /// Clock time of another moment in the same zone: "14:05".
+    pub fn clock(&self, ms: i64) -> String {
+        let at = Timestamp::from_millisecond(ms).unwrap_or_default().to_zoned(self.zone.clone());
+        format!("{:02}:{:02}", at.hour(), at.minute())
+    }
 }
 
 /// A date or time as shown. Empty `iso` means that it is not recorded.

@@ -292,6 +292,11 @@ pub enum UserCommand {
     #[command(after_help = "Example:\n  vitae user invite --data practice --name omar \
         --role provider")]
     Invite(UserInvite),
+    /// Say as whom the record knows a login, in place of what was said before.
+    #[command(after_help = "Example:\n  vitae user link --data practice --name omar \
+        --practitioner p17\n\nWho is a Practitioner takes part in the care of those patients whose \
+        record says so; who is a RelatedPerson acts for its patient.")]
+    Link(UserLink),
 }
 
 #[derive(Debug, Args)]
@@ -311,6 +316,21 @@ pub struct UserInvite {
 }
 
 #[derive(Debug, Args)]
+pub struct UserLink {
+    #[command(flatten)]
+    pub data: Data,
+    /// Login name.
+    #[arg(long, value_name = "N")]
+    pub name: String,
+    /// Id of the Practitioner that is this person.
+    #[arg(long, value_name = "ID")]
+    pub practitioner: Option<String>,
+    /// Id of a RelatedPerson as whom this person acts for a patient; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub related_person: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct UserAdd {
     #[command(flatten)]
     pub data: Data,
@@ -323,6 +343,10 @@ pub struct UserAdd {
     /// For the role patient: id of the Patient resource.
     #[arg(long, value_name = "ID")]
     pub patient: Option<String>,
+    /// For the role patient: id of a RelatedPerson as whom this person acts for a patient; may be
+    /// given several times.
+    #[arg(long, value_name = "ID")]
+    pub related_person: Vec<String>,
     /// For staff: id of the Practitioner that is this person; apps that ask who signed in are
     /// told.
     #[arg(long, value_name = "ID", conflicts_with = "patient")]

@@ -217,6 +217,42 @@ fn a_policy_is_checked_set_and_shown_while_people_are_at_work() {
 }
 
 #[test]
+fn logins_are_linked_to_who_they_are_in_the_record() {
+    let practice = Practice::new();
+    let (data, password) = (practice.data(), practice.text("password.txt"));
+    let user = |more: &[&str]| {
+        let mut args = vec!["user", "add", "--data", &data, "--password-file", &password];
+        args.extend(more);
+        practice.run(&args)
+    };
+    let refused = user(&["--name", "mum", "--role", "patient"]);
+    assert!(refused.code == 1 && refused.err.contains("--related-person"), "{}", refused.err);
+    let refused = user(&["--name", "omar", "--role", "nurse", "--related-person", "r1"]);
+    assert!(refused.code == 1 && refused.err.contains("only the role patient"), "{}", refused.err);
+    let added = user(&["--name", "mum", "--role", "patient", "--related-person", "r1"]);
+    assert_eq!(added.code, 0, "{}", added.err);
+    assert_eq!(user(&["--name", "omar", "--role", "nurse", "--practitioner", "dr1"]).code, 0);
+    let link = |more: &[&str]| {
+        let mut args = vec!["user", "link", "--data", &data];
+        args.extend(more);
+        practice.run(&args)
+    };
+    let linked = link(&["--name", "mum", "--related-person", "r1", "--related-person", "r2"]);
+    assert!(linked.out.contains("RelatedPerson/r1, RelatedPerson/r2"), "{}", linked.err);
+    for (args, says) in [
+        (&["--name", "nobody", "--practitioner", "dr1"][..], "nobody is called nobody"),
+        (&["--name", "mum", "--practitioner", "dr1"], "acts as --related-person"),
+        (&["--name", "omar", "--related-person", "r1"], "of staff as --practitioner"),
+        (&["--name", "omar", "--practitioner", "a b"], "id"),
+    ] {
+        let refused = link(args);
+        assert!(refused.code == 1 && refused.err.contains(says), "{args:?}: {}", refused.err);
+    }
+    let unlinked = link(&["--name", "mum"]);
+    assert!(unlinked.code == 0 && unlinked.out.contains("nobody in the record"));
+}
+
+#[test]
 fn a_copy_of_the_audit_log_is_checked_without_the_practice() {
     let practice = Practice::new();
     let (data, copy, heads) =

@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use access::{Action, App, Consent, May, Policy, Relations};
+use access::{Action, App, Consent, May, Policy, Relations, Ward};
 use case_kit::Random;
 use case_kit::postgres::{Cluster, cluster};
 use fhir::json::Doc;
 use fhir_tables::ResourceType;
-use record::{Actor, Ctx, Headers, Payload, Purpose, Request, Role, Scopes};
+use record::{Actor, Ctx, EmergencyReason, Headers, Payload, Purpose, Request, Role, Scopes};
 use search::world::Known;
 
 use crate::common::{BASE_URL, START_MS, TestRecord};
@@ -69,7 +69,23 @@ struct Asker {
     app: bool,
     scopes: &'static str,
     launch_patient: Option<&'static str>,
+    relation: Relation,
 }
+
+/// What binds somebody to patients, beside being one.
+#[derive(Clone, Copy, PartialEq)]
+enum Relation {
+    None,
+    /// In a CareTeam of each of [`BOUND`].
+    Care,
+    /// Guardian of each of [`BOUND`].
+    Guardian,
+    /// Has opened the chart of each of [`BOUND`] in an emergency.
+    Emergency,
+}
+
+/// Patients to whom a [`Relation`] binds.
+const BOUND: [&str; 3] = ["p1", "p3", "p4"];
 
 fn person(role: Role, patient: Option<&str>) -> Actor {
     let patient = patient.map(str::to_owned);
@@ -88,6 +104,11 @@ fn askers() -> Vec<Asker> {
         app: false,
         scopes,
         launch_patient: None,
+        relation: Relation::None,
+    };
+    let bound = |name, policy, actor, relation| Asker {
+        relation,
+        ..asker(name, Some(policy), actor, "system/*.cruds")
     };
     let app = |name, actor, scopes, patient| Asker {
         app: true,
@@ -143,6 +164,24 @@ fn askers() -> Vec<Asker> {
             program(),
             "system/Observation.cruds?status=final system/Patient.rs system/Encounter.s",
         ),
+        bound(
+            "a provider who sees those in their care",
+            "[provider]\nmay = [\"care/*.cruds\"]",
+            person(Role::Provider, None),
+            Relation::Care,
+        ),
+        bound(
+            "a guardian",
+            "[patient]\nmay = [\"patient/*.rs\"]\n[proxy]\nmay = [\"patient/*.rs\"]",
+            person(Role::Patient, None),
+            Relation::Guardian,
+        ),
+        bound(
+            "a provider in emergencies",
+            "[provider]\nmay = [\"user/Practitioner.rs\"]\nemergency = [\"patient/*.rs\"]\nsealed = [\"R\"]",
+            person(Role::Provider, None),
+            Relation::Emergency,
+        ),
     ]
 }
 
@@ -164,7 +203,17 @@ impl Asker {
         };
         let policy = Policy::parse(self.policy.unwrap_or(access::DEFAULT)).expect("a policy");
         let consents = Arc::new(consents);
-        let relations = Relations { patients, consents, ..Relations::default() };
+        let mut relations = Relations { patients, consents, ..Relations::default() };
+        let bound = BOUND.map(str::to_owned);
+        match self.relation {
+            Relation::None => {}
+            Relation::Care => relations.cared = Arc::new(bound.into()),
+            Relation::Guardian => {
+                let ward = |patient| Ward { patient, age: None, by_youth: false };
+                relations.wards = bound.map(ward).into();
+            }
+            Relation::Emergency => relations.emergencies = bound.into(),
+        }
         policy.may(&self.ctx(START_MS), &relations)
     }
 }
@@ -240,6 +289,7 @@ impl Pair {
         for record in &records {
             let ctx = Ctx::system("policy", record.record.now_ms());
             record.record.set_policy(&ctx, asker.policy.unwrap_or(access::DEFAULT)).expect("set");
+            bind(asker, record);
         }
         (Pair { records }, n_hidden)
     }
@@ -271,6 +321,46 @@ impl Pair {
             }
         }
         Ok(())
+    }
+}
+
+/// Makes an asker's relation, alike in both records.
+fn bind(asker: &Asker, test: &TestRecord) {
+    let ctx = Ctx::system("bound", test.record.now_ms());
+    let put = |rt: &str, id: &str, members: &str| {
+        let text = format!(r#"{{"resourceType":"{rt}","id":"{id}",{members}}}"#);
+        let rt = ResourceType::from_name(rt).expect("R4");
+        let update = Request::update(rt, id, Doc::parse(text.as_str()).expect("JSON"));
+        test.record.execute(&ctx, update).unwrap_or_else(|e| panic!("{text}: {e}"));
+    };
+    let mut known_as = Vec::new();
+    for patient in BOUND {
+        let to = format!(r#"{{"reference":"Patient/{patient}"}}"#);
+        match asker.relation {
+            Relation::None => {}
+            Relation::Care => {
+                put("Practitioner", "carer", r#""active":true"#);
+                let team = format!(
+                    r#""status":"active","subject":{to},"participant":[{{"member":{{"reference":"Practitioner/carer"}}}}]"#
+                );
+                put("CareTeam", patient, &team);
+                known_as = vec!["Practitioner/carer".to_owned()];
+            }
+            Relation::Guardian => {
+                let code = r#"{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"GUARD"}]}"#;
+                let guard = format!(r#""patient":{to},"relationship":[{code}]"#);
+                put("RelatedPerson", patient, &guard);
+                known_as.push(format!("RelatedPerson/{patient}"));
+            }
+            Relation::Emergency => {
+                let ctx = asker.ctx(test.record.now_ms());
+                let (reason, words) = (EmergencyReason::Threat, "found unconscious");
+                test.record.open_in_emergency(&ctx, patient, reason, words).expect("opened");
+            }
+        }
+    }
+    if !known_as.is_empty() {
+        test.record.set_known_as(&ctx, "u1", &known_as).expect("linked");
     }
 }
 

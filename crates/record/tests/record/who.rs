@@ -185,7 +185,7 @@ fn a_login_is_known_as_what_is_there() {
     practice(&test);
     let system = Ctx::system("t", START_MS);
     patient(&test.record, "p1", "");
-    for wrong in ["Practitioner/nobody", "Patient/p1", "dr", "Practitioner/"] {
+    for wrong in ["Patient/p1", "dr", "Practitioner/", "Practitioner/a b"] {
         let e = test.record.set_known_as(&system, "doc", &[wrong.to_owned()]).expect_err(wrong);
         assert!(e.kind == Kind::Invalid && e.to_string().contains(wrong), "{e}");
     }

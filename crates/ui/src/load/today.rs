@@ -66,6 +66,7 @@ pub fn today(
     ];
     let next_busy = if slots.is_empty() { next_busy(reads, lens, &bound(next))? } else { None };
     Ok(Today {
+        emergencies: None,
         date: day_words(day),
         iso: day.to_string(),
         before: before.to_string(),

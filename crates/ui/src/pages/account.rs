@@ -68,12 +68,27 @@ pub fn page(reader: &Reader, sessions: &[Session]) -> Markup {
                         div.page-head { h2 id="apps-title" { "Apps that act for you" } }
                         p.linked { a href="/apps" data-test="apps-link" { "Connected apps" } " — what you let them do, and how to end it." }
                     }
+                    @if reader.opens_emergencies {
+                        section aria-labelledby="emergency-title" {
+                            div.page-head { h2 id="emergency-title" { "In an emergency" } }
+                            p.linked {
+                                a href="/emergency" data-test="emergency-link" { "Emergency access" }
+                                " — open one chart for four hours, with a reason that is reviewed."
+                            }
+                        }
+                    }
                     @if reader.reads_log {
                         section aria-labelledby="audit-title" {
                             div.page-head { h2 id="audit-title" { "Privacy" } }
                             p.linked {
                                 a href="/admin/audit" data-test="audit-link" { "Audit log" }
                                 " — who did what to whose record, and when."
+                            }
+                            @if reader.reviews_emergencies {
+                                p.linked {
+                                    a href="/admin/emergencies" data-test="emergencies-link" { "Emergencies" }
+                                    " — charts that were opened in an emergency, and their review."
+                                }
                             }
                         }
                     }

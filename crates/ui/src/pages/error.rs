@@ -53,7 +53,8 @@ impl Failure {
                 "There is nothing here",
                 "The address is mistyped, or what stood here does not exist or is not open to you.",
                 "Nothing was changed.",
-                "Find the patient by name, or go back to Today.",
+                "Find the patient by name, or go back to Today. If you treat somebody in an \
+                 emergency: your account page leads to emergency access.",
             ),
             Failure::Deleted => (
                 "This was deleted",

@@ -5,6 +5,7 @@ pub mod again;
 pub mod apps;
 pub mod audit;
 pub mod consent;
+pub mod emergency;
 pub mod error;
 pub mod explain;
 pub mod login;

@@ -123,10 +123,14 @@ pub fn options(reader: &Reader, v: &Patients) -> Markup {
     const PAGES: [(&str, &str); 3] =
         [("Today", "/"), ("Patients", "/patients"), ("Account and sessions", "/account")];
     let of_administrators = reader.is_administrator.then_some(EXPLAIN);
+    let emergency = reader.opens_emergencies.then_some(("Emergency access", "/emergency"));
+    let reviews = reader.reviews_emergencies.then_some(("Emergencies", "/admin/emergencies"));
     let query = v.query.to_lowercase();
     let pages = PAGES
         .into_iter()
         .chain(of_administrators)
+        .chain(emergency)
+        .chain(reviews)
         .filter(|(word, _)| word.to_lowercase().contains(&query));
     html! {
         @for row in &v.rows {

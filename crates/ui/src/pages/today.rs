@@ -24,6 +24,16 @@ pub fn page(reader: &Reader, v: &Today) -> Markup {
                         a.chip href={ "/?date=" (v.after) } data-test="day-after" { "Day after" }
                     }
                 }
+                @if let Some((waiting, overdue)) = v.emergencies {
+                    a.emergency href="/admin/emergencies" data-test="emergencies-waiting" {
+                        (Icon::Alert.svg())
+                        span {
+                            b { (waiting) @if waiting == 1 { " emergency" } @else { " emergencies" } }
+                            " to review"
+                            @if overdue > 0 { ", " (overdue) " for more than 72 hours" }
+                        }
+                    }
+                }
                 dl.counts data-test="counts" {
                     @for (word, n) in &v.counts { div { dt { (word) } dd { (n) } } }
                 }

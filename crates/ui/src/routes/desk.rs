@@ -9,7 +9,7 @@ use fhir_tables::ResourceType;
 use record::{Ctx, Handling, Kind, Request, Role};
 
 use crate::{
-    layout::Reader,
+    layout::{OpenChart, Reader},
     load::{Failure, Reads},
     routes::{App, again::again, answer, head::Head},
     view_of::Lens,
@@ -117,12 +117,30 @@ pub(crate) fn reader(session: &Session, head: &Head) -> Reader {
         reads_log: matches!(session.role, Role::Admin | Role::PrivacyOfficer),
         theme: head.theme(),
         compact: head.compact(),
+        ..Reader::default()
     }
 }
 
 impl Desk {
     pub fn reader(&self) -> Reader {
-        reader(&self.session, &self.head)
+        let record = &self.app.config.record;
+        let open = record.open_emergencies(&self.ctx).unwrap_or_else(|error| {
+            tracing::error!(%error, "open emergencies cannot be read");
+            Vec::new()
+        });
+        let now = self.lens().now;
+        let chart = |open: record::Emergency| OpenChart {
+            until: now.clock(open.until_ms()),
+            id: open.id,
+            patient: open.patient,
+            name: open.patient_name,
+        };
+        Reader {
+            opens_emergencies: record.may_open_in_emergency(&self.ctx),
+            reviews_emergencies: record.reviews_emergencies(&self.ctx),
+            emergencies: open.into_iter().map(chart).collect(),
+            ..reader(&self.session, &self.head)
+        }
     }
 
     pub fn lens(&self) -> Lens {

@@ -11,6 +11,7 @@ mod audit;
 mod authorize;
 mod chart;
 mod desk;
+mod emergency;
 mod head;
 mod ours;
 mod people;
@@ -147,6 +148,11 @@ pub fn router(config: Config) -> Router {
         .route("/oauth2/authorize", get(authorize::ask).post(authorize::agree))
         .route("/patients", get(staff::patients))
         .route("/palette", get(staff::palette))
+        .route("/emergency", get(emergency::page).post(emergency::open))
+        .route("/emergency/find", post(emergency::find))
+        .route("/emergency/choose", post(emergency::choose))
+        .route("/emergency/close", post(emergency::close))
+        .route("/admin/emergencies", get(emergency::queue).post(emergency::review))
         .route("/patients/{id}", get(chart::overview))
         .route("/patients/{id}/timeline", get(chart::timeline))
         .route("/patients/{id}/results", get(chart::results))

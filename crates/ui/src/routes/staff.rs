@@ -8,7 +8,7 @@ use crate::{
     pages,
     routes::{
         App, answer,
-        desk::desk,
+        desk::{desk, failure_of},
         head::Head,
         signin::{Fields, field},
     },
@@ -19,8 +19,10 @@ pub(crate) async fn today(State(app): State<App>, head: Head) -> Response {
     desk(app, head, |desk| {
         let recent = desk.app.recent(&desk.session.account_id);
         let date = desk.head.param("date").and_then(|d| d.parse().ok());
-        let v =
+        let mut v =
             desk.with_reads(|reads| load::today::today(reads, &mut desk.lens(), &recent, date))?;
+        let waiting = desk.app.config.record.waiting_emergencies(&desk.ctx);
+        v.emergencies = waiting.map_err(|e| failure_of(&e))?.filter(|(waiting, _)| *waiting > 0);
         Ok(answer::page(pages::today::page(&desk.reader(), &v)))
     })
     .await

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use auth::{KeySet, NewAccount, NewClient, NewProof};
 use fhir::json::Value;
-use record::Role;
+use record::{Ctx, Role};
 
 use super::{Done, place};
-use crate::cli::{ClientAdd, ClientApprove, Init, UserAdd, UserInvite};
+use crate::cli::{ClientAdd, ClientApprove, Init, UserAdd, UserInvite, UserLink};
 use crate::config::Config;
 use crate::failure::{Context, Failure, Result};
 use crate::practice::{Open, Practice, keys_folder, read_password};
@@ -99,9 +99,23 @@ pub fn user_add(args: &UserAdd, open: &Open, cwd: &Path) -> Result<Done> {
         patient: args.patient.as_deref(),
         password: &password,
     };
+    let is_patient = args.role == record::Role::Patient;
+    if is_patient && args.patient.is_none() && args.related_person.is_empty() {
+        return Err(Failure::new(
+            "the role patient needs --patient with the id of a Patient, or --related-person with \
+             that of a RelatedPerson for whom the login acts",
+        ));
+    }
+    if !is_patient && !args.related_person.is_empty() {
+        return Err(Failure::new("only the role patient acts as --related-person"));
+    }
+    let known_as = known_as(args.practitioner.as_deref(), &args.related_person);
     let account = open.auth.add_account(new)?;
     if let Some(id) = &args.practitioner {
         open.auth.set_practitioner(&account.name, id)?;
+    }
+    if !known_as.is_empty() {
+        open.record.set_known_as(&ctx(open), &account.id, &known_as)?;
     }
     let mut said = format!("{} may log in as {}", account.name, account.role.as_str());
     if open.auth.is_known_password(&password)? {
@@ -133,4 +147,35 @@ pub fn user_invite(args: &UserInvite, open: &Open, cwd: &Path) -> Result<Done> {
     });
     let root = root.trim_end_matches('/');
     Ok(Done::said(format!("{root}/invitation?code={}", secret.expose())))
+}
+
+pub fn user_link(args: &UserLink, open: &Open) -> Result<Done> {
+    let account = open.auth.account(&args.name)?;
+    let account = account.ok_or_else(|| Failure::new(format!("nobody is called {}", args.name)))?;
+    let known_as = known_as(args.practitioner.as_deref(), &args.related_person);
+    let is_patient = account.role == record::Role::Patient;
+    if is_patient != args.practitioner.is_none() && !known_as.is_empty() {
+        return Err(Failure::new(
+            "a login of the role patient acts as --related-person, one of staff as --practitioner",
+        ));
+    }
+    if let Some(id) = &args.practitioner {
+        open.auth.set_practitioner(&account.name, id)?;
+    }
+    open.record.set_known_as(&ctx(open), &account.id, &known_as)?;
+    let said = match known_as.is_empty() {
+        true => format!("{} is nobody in the record", account.name),
+        false => format!("{} is {}", account.name, known_as.join(", ")),
+    };
+    Ok(Done::said(said))
+}
+
+fn ctx(open: &Open) -> Ctx {
+    Ctx::system("command", open.record.now_ms())
+}
+
+/// References of the resources that a login is to be known as.
+fn known_as(practitioner: Option<&str>, related: &[String]) -> Vec<String> {
+    let named = practitioner.map(|id| format!("Practitioner/{id}"));
+    named.into_iter().chain(related.iter().map(|id| format!("RelatedPerson/{id}"))).collect()
 }

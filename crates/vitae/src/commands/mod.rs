@@ -73,6 +73,7 @@ fn data_of(command: &Command) -> Option<&Data> {
         Command::Client { command: ClientCommand::Approve(args) } => &args.data,
         Command::User { command: UserCommand::Add(args) } => &args.data,
         Command::User { command: UserCommand::Invite(args) } => &args.data,
+        Command::User { command: UserCommand::Link(args) } => &args.data,
         Command::Policy { command: PolicyCommand::Show(args) } => &args.data,
         Command::Policy { command: PolicyCommand::Set(args) } => &args.data,
         Command::Import(args) => &args.data,
@@ -122,6 +123,7 @@ fn on_open(command: &Command, practice: &Practice, open: &Open, cwd: &Path) -> R
         Command::User { command: UserCommand::Invite(args) } => {
             accounts::user_invite(args, open, cwd)
         }
+        Command::User { command: UserCommand::Link(args) } => accounts::user_link(args, open),
         Command::Policy { command: PolicyCommand::Show(_) } => policy::show(open),
         Command::Policy { command: PolicyCommand::Set(args) } => policy::set(args, open, cwd),
         Command::Import(args) => import::import(args, open, cwd),
