@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         reads_log: false,
         theme: Theme::Light,
         compact: false,
+        ..Reader::default()
     };
     let write = |name: &str, html: String| {
         println!("{name}: {} KB", html.len() / 1024);

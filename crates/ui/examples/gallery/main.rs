@@ -41,6 +41,7 @@ fn all(theme: Theme) -> Vec<(&'static str, Markup)> {
         reads_log: false,
         theme,
         compact: false,
+        ..Reader::default()
     };
     let usual = samples::usual();
     let full = samples::overfull();
