@@ -81,6 +81,10 @@ impl Auth {
         by: &str,
     ) -> Result<(Secret, Invitation), Error> {
         self.check_new_account(name, role, patient)?;
+        if role == Role::Patient && patient.is_none() {
+            let text = "the role patient needs the id of a Patient";
+            return Err(Error::new(Kind::Invalid, text));
+        }
         self.write_invitation(Invitation {
             id: String::new(),
             name: name.to_owned(),

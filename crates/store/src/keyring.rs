@@ -6,7 +6,7 @@
 //! nothing.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
@@ -26,6 +26,16 @@ impl DataKey {
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// As 64 hexadecimal digits, for a command that wraps it in place of a master key.
+    pub fn to_hex(&self) -> String {
+        hex::encode(&self.0)
+    }
+
+    /// Inverse of [`DataKey::to_hex`].
+    pub fn from_hex(text: &str) -> Option<DataKey> {
+        hex::decode(text.trim()).and_then(|b| <[u8; 32]>::try_from(b).ok()).map(DataKey)
+    }
 }
 
 /// Key that wraps data keys. Printed nowhere.
@@ -38,21 +48,16 @@ fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Name of the master key file of a practice.
-fn file_of(folder: &Path, practice: &str) -> PathBuf {
-    folder.join(format!("{practice}.key"))
-}
-
 impl MasterKey {
-    /// Makes a new key for a practice in `folder` (created when missing, for its owner only).
-    pub fn create(folder: &Path, practice: &str) -> Result<MasterKey> {
+    /// Makes a new key in a new file of `folder` (created when missing, for its owner only).
+    pub fn create(folder: &Path, name: &str) -> Result<MasterKey> {
         let key = MasterKey(random()?);
         let mut builder = std::fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(folder)?;
         let mut options = std::fs::OpenOptions::new();
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let path = file_of(folder, practice);
+        let path = folder.join(name);
         let mut file = options.write(true).create_new(true).open(&path).map_err(|e| {
             Error::with(Kind::Place, format!("no key file could be made at {}", path.display()), e)
         })?;
@@ -62,16 +67,15 @@ impl MasterKey {
         Ok(key)
     }
 
-    /// The key of a practice in `folder`.
+    /// The key in a file.
     ///
     /// Errors: `WrongKey` when there is no such file or it holds no key.
-    pub fn read(folder: &Path, practice: &str) -> Result<MasterKey> {
-        let path = file_of(folder, practice);
+    pub fn read(path: &Path) -> Result<MasterKey> {
         let no_key = |why: &str| {
             let place = path.display();
             Error::new(Kind::WrongKey, format!("the key file {place} {why}; bring the key back"))
         };
-        let text = std::fs::read_to_string(&path).map_err(|_| no_key("cannot be read"))?;
+        let text = std::fs::read_to_string(path).map_err(|_| no_key("cannot be read"))?;
         let bytes = hex::decode(text.trim()).and_then(|b| <[u8; 32]>::try_from(b).ok());
         bytes.map(MasterKey).ok_or_else(|| no_key("does not hold 64 hexadecimal digits"))
     }

@@ -43,6 +43,11 @@ pub enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// What wraps the key of the database.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Load Bundles, NDJSON and single resources; goes on where it stopped.
     #[command(
         after_help = "Example:\n  vitae import --data practice --json bundles/ more.ndjson.gz"
@@ -297,6 +302,37 @@ pub enum UserCommand {
         --practitioner p17\n\nWho is a Practitioner takes part in the care of those patients whose \
         record says so; who is a RelatedPerson acts for its patient.")]
     Link(UserLink),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Say where the master key is, and which older ones are kept.
+    #[command(after_help = "Example:\n  vitae key list --data practice")]
+    List(KeyList),
+    /// Make a new master key and wrap the key of the database with it, also while it is served;
+    /// or let a command of yours wrap it, so that a KMS or HSM keeps the master key.
+    #[command(after_help = "Example:\n  vitae key rotate --data practice\n  \
+        vitae key rotate --data practice -- /usr/local/bin/vault-wrap transit/vitae\n\nThe command \
+        is run with the word wrap or unwrap behind its arguments; it reads one line and writes \
+        one line. The older key is kept, for older backups.")]
+    Rotate(KeyRotate),
+}
+
+#[derive(Debug, Args)]
+pub struct KeyList {
+    /// Folder of the practice.
+    #[arg(long, value_name = "DIR", env = "VITAE_DATA")]
+    pub data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct KeyRotate {
+    /// Folder of the practice.
+    #[arg(long, value_name = "DIR", env = "VITAE_DATA")]
+    pub data: PathBuf,
+    /// Command that wraps and unwraps the key, and its arguments.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod config;
 mod failure;
+mod keys;
 mod memory;
 mod practice;
 mod progress;

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use auth::Auth;
 use fhir::json::Value;
 use record::{Database, Record, SystemWorld, World};
-use store::{DataKey, MasterKey};
+use store::DataKey;
 
 use crate::cli::Kind;
 use crate::failure::{Context, Failure, Result};
+use crate::keys;
 
 const FILE: &str = "practice.json";
 /// What links name when a command opens a practice that is not served.
@@ -67,10 +68,9 @@ impl Practice {
         let mut bytes = [0; 8];
         SystemWorld.random(&mut bytes);
         let id: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        let master = MasterKey::create(&keys_folder()?, &id)?;
         let key = DataKey::random()?;
         let practice = Practice {
-            wrapped_key: master.wrap(&id, &key)?,
+            wrapped_key: keys::create(&keys_folder()?, &id, &key)?,
             id,
             name: name.trim().to_owned(),
             kind: kind.as_str().to_owned(),
@@ -140,8 +140,23 @@ impl Practice {
 
     /// The key of the database.
     pub fn data_key(&self) -> Result<DataKey> {
-        let master = MasterKey::read(&keys_folder()?, &self.id)?;
-        Ok(master.unwrap(&self.id, &self.wrapped_key)?)
+        Ok(keys::open(&keys_folder()?, &self.id, &self.wrapped_key)?.0)
+    }
+
+    /// What opens the data key: a file or a command of the key folder.
+    pub fn opened_by(&self) -> Result<PathBuf> {
+        Ok(keys::open(&keys_folder()?, &self.id, &self.wrapped_key)?.1)
+    }
+
+    /// Wraps the data key anew: by a new master key, or by `command` when it is not empty. What
+    /// wrapped it before is kept for older backups. Where that now stands.
+    pub fn rotate(mut self, folder: &Path, command: &[String]) -> Result<Option<PathBuf>> {
+        let keys = keys_folder()?;
+        let key = self.data_key()?;
+        keys::tidy(&keys, &self.id, &self.wrapped_key)?;
+        self.wrapped_key = keys::prepare(&keys, &self.id, &key, command)?;
+        self.replace(folder)?;
+        keys::take_over(&keys, &self.id)
     }
 
     /// The text of `practice.json`.

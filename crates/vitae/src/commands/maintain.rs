@@ -65,7 +65,9 @@ fn check(open: &Open, json: bool) -> Result<Done> {
     Ok(Done { out, is_bad })
 }
 
-pub fn backup(args: &Backup, practice: &Practice, open: &Open, cwd: &Path) -> Result<Done> {
+pub fn backup(args: &Backup, open: &Open, cwd: &Path) -> Result<Done> {
+    // As it is now: the key may have been wrapped anew since the practice was opened.
+    let practice = Practice::read(&place(cwd, &args.data.data))?;
     if practice.in_database {
         let text = "the practice is kept in a PostgreSQL database: back that up with pg_basebackup \
                     and its log, or pg_dump; vitae export writes all resources";

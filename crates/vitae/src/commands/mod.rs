@@ -11,6 +11,7 @@ mod export;
 mod fhirpath;
 mod generate;
 mod import;
+mod key;
 mod maintain;
 mod policy;
 mod relocate;
@@ -48,6 +49,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Demo(args) => return demo::demo(args),
         Command::Generate(args) => generate::generate(args)?,
         Command::Restore(args) => maintain::restore(args)?,
+        Command::Key { command } => key::key(command)?,
         Command::Move(args) => relocate::relocate(args)?,
         Command::Fhirpath(args) => return fhirpath::fhirpath(args),
         Command::Validate(args) => validate::validate(args)?,
@@ -129,7 +131,7 @@ fn on_open(command: &Command, practice: &Practice, open: &Open, cwd: &Path) -> R
         Command::Import(args) => import::import(args, open, cwd),
         Command::Export(args) => export::export(args, open, cwd),
         Command::Verify(args) => maintain::verify(args, open),
-        Command::Backup(args) => maintain::backup(args, practice, open, cwd),
+        Command::Backup(args) => maintain::backup(args, open, cwd),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(args, open, cwd),
         Command::Audit { command: AuditCommand::Export(args) } => audit::export(args, open, cwd),
         Command::Audit { command: AuditCommand::Key(_) } => audit::key(practice),
