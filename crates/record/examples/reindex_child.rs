@@ -20,7 +20,8 @@ fn main() {
     let base_url = "http://vitae.test/fhir".to_owned();
     let (record, query) = match args[..] {
         ["folder", folder, keys, wrapped, query] => {
-            let master = MasterKey::read(keys.as_ref(), "test").expect("the master key");
+            let master = MasterKey::read(&std::path::Path::new(keys).join("test.key"))
+                .expect("the master key");
             let key = master.unwrap("test", wrapped).expect("the data key");
             let folder = folder.into();
             (Record::open(Config { folder, key, base_url, world }), query)

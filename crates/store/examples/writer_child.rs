@@ -18,7 +18,7 @@ fn main() {
         std::process::exit(2);
     };
     let clock: store::Clock = Arc::new(|| 1_790_000_000_000);
-    let opened = MasterKey::read(keys.as_ref(), "test")
+    let opened = MasterKey::read(&std::path::Path::new(keys).join("test.key"))
         .and_then(|master| master.unwrap("test", wrapped))
         .and_then(|key| Store::open(folder.as_ref(), &key, clock));
     let store = match opened {

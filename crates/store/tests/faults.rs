@@ -80,7 +80,7 @@ fn a_failing_disk_ends_acknowledgement_and_loses_nothing() {
     }
     let folder = Folder::new("faults");
     let keys = folder.0.join("keys");
-    let master = MasterKey::create(&keys, "test").expect("key");
+    let master = MasterKey::create(&keys, "test.key").expect("key");
     for (case, call, error) in [
         ("sync", "fdatasync,fsync", "EIO"),
         ("write", "pwrite64", "EIO"),

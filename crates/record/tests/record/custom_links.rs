@@ -356,7 +356,7 @@ fn child(home: &Home, keys: &Path, query: &str) -> Command {
     let mut command = Command::new(path);
     match home {
         Home::Folder { folder, key } => {
-            let master = store::MasterKey::read(keys, "test").expect("the master key");
+            let master = store::MasterKey::read(&keys.join("test.key")).expect("the master key");
             let wrapped = master.wrap("test", key).expect("wrapped");
             command.arg("folder").arg(folder).arg(keys).arg(wrapped);
         }
@@ -394,7 +394,7 @@ fn killed_in_the_middle(name: &str, test: TestRecord) {
     let (home, world) = test.closed();
     let keys =
         Keys(std::env::temp_dir().join(format!("vitae-reindex-{name}-{}", std::process::id())));
-    store::MasterKey::create(&keys.0, "test").expect("a master key");
+    store::MasterKey::create(&keys.0, "test.key").expect("a master key");
     let (mut reached, mut n_killed) = (0, 0);
     for _ in 0..4 {
         let mut child = child(&home, &keys.0, "colour=red").spawn().expect("the child");
