@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use store::{BackupInfo, Finding, Snapshot, Verified};
+use store::{BackupInfo, Finding, Seal, Snapshot, Verified};
 
 use crate::error::{Error, Kind, Result};
 use crate::record::Record;
@@ -21,16 +21,18 @@ impl Record {
         Ok((done, findings))
     }
 
-    /// Writes an encrypted copy while others go on. `practice` is kept in its header.
+    /// Writes an encrypted copy while others go on. `practice` is kept in its header;
+    /// the file is written through `seal`.
     ///
     /// `progress` is called with pages done and pages in all.
     pub fn backup(
         &self,
         to: &Path,
         practice: &str,
+        seal: &dyn Seal,
         progress: impl FnMut(u64, u64),
     ) -> Result<BackupInfo> {
-        Ok(self.store().backup(to, practice, progress)?)
+        Ok(self.store().backup(to, practice, seal, progress)?)
     }
 
     /// Hashes that show that the first `m` leaves of the audit log are the beginning of the first

@@ -2,10 +2,11 @@
 //!
 //! Layout of the file: the line `vitae-backup 1`, one line of JSON (practice, wrapped key, number
 //! of versions, size and SHA-256 of the database), then the encrypted database as it is. Without
-//! the master key the file is noise.
+//! the master key the file is noise. Whoever asks for it may have all of it written through a
+//! [`Seal`], which the reader of a [`BackupReader`] then takes off.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,15 +32,35 @@ pub struct BackupInfo {
     pub sha256: String,
 }
 
+/// What a backup is written through, such as encryption to a key whose other half is not here.
+pub trait Seal {
+    /// Has `fill` write the backup, and brings it to `out`; complete when this returns.
+    fn seal(&self, out: &mut dyn Write, fill: &mut Fill<'_>) -> std::io::Result<()>;
+}
+
+/// Writes a whole backup, once.
+pub type Fill<'a> = dyn FnMut(&mut dyn Write) -> std::io::Result<()> + 'a;
+
+/// The backup as it is: the master key opens it.
+pub struct Plain;
+
+impl Seal for Plain {
+    fn seal(&self, out: &mut dyn Write, fill: &mut Fill<'_>) -> std::io::Result<()> {
+        fill(out)
+    }
+}
+
 impl Store {
     /// Copies the record as it is now into `to`, while it is in use.
     ///
     /// `practice`: a JSON object that the caller needs to open the copy (name, wrapped key).
+    /// `seal`: what the file is written through, [`Plain`] for the file as it is.
     /// `progress` is told pages done and pages in all.
     pub fn backup(
         &self,
         to: &Path,
         practice: &str,
+        seal: &dyn Seal,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<BackupInfo> {
         self.flush()?;
@@ -73,9 +94,9 @@ impl Store {
                 target.execute_batch("PRAGMA journal_mode = DELETE")?;
                 shared.give_back(source);
             }
-            let (database_bytes, sha256) = digest(&mut File::open(&part)?)?;
+            let (database_bytes, sha256) = digest(&mut File::open(&part)?, &mut std::io::sink())?;
             let info = BackupInfo { practice: practice.to_owned(), at, database_bytes, sha256 };
-            pack(&part, to, &info)?;
+            pack(&part, to, &info, seal)?;
             Ok(info)
         })();
         remove_all(&part);
@@ -89,35 +110,39 @@ fn remove_all(part: &Path) {
     }
 }
 
-fn digest(from: &mut impl Read) -> Result<(u64, String)> {
+/// Size and SHA-256 of what is read, which goes to `to`.
+fn digest(from: &mut impl Read, to: &mut impl Write) -> Result<(u64, String)> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut size = 0;
     loop {
-        let n = from.read(&mut buffer)?;
+        let n = match from.read(&mut buffer) {
+            Ok(n) => n,
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            // What opens a sealed backup says so when it was changed or cut.
+            Err(e) if matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+                let words = "the backup is damaged: it was changed or cut short";
+                return Err(Error::with(Kind::Corrupt, words, e));
+            }
+            Err(e) => return Err(e.into()),
+        };
         if n == 0 {
             return Ok((size, stdx::hex::encode(&hasher.finalize())));
         }
         size += n as u64;
         hasher.update(&buffer[..n]);
+        to.write_all(&buffer[..n])?;
     }
 }
 
-fn pack(database: &Path, to: &Path, info: &BackupInfo) -> Result<()> {
+fn pack(database: &Path, to: &Path, info: &BackupInfo, seal: &dyn Seal) -> Result<()> {
     let temporary = PathBuf::from(format!("{}.new", to.display()));
-    let mut options = File::options();
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = options.create(true).truncate(true).write(true).open(&temporary)?;
-    let header = serde_json::json!({
-        "practice": info.practice,
-        "at": info.at,
-        "databaseBytes": info.database_bytes,
-        "sha256": info.sha256,
-    });
-    writeln!(out, "{MAGIC}\n{header}")?;
-    std::io::copy(&mut File::open(database)?, &mut out)?;
-    out.sync_all()?;
-    std::fs::rename(&temporary, to)?;
+    let outcome = write(database, &temporary, info, seal)
+        .and_then(|()| std::fs::rename(&temporary, to).map_err(Error::from));
+    if outcome.is_err() {
+        let _absent = std::fs::remove_file(&temporary);
+        return outcome;
+    }
     let folder = match to.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
@@ -126,7 +151,26 @@ fn pack(database: &Path, to: &Path, info: &BackupInfo) -> Result<()> {
     Ok(())
 }
 
-fn read_header(from: &mut BufReader<File>) -> Result<BackupInfo> {
+fn write(database: &Path, to: &Path, info: &BackupInfo, seal: &dyn Seal) -> Result<()> {
+    let mut options = File::options();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut out = options.create(true).truncate(true).write(true).open(to)?;
+    let header = serde_json::json!({
+        "practice": info.practice,
+        "at": info.at,
+        "databaseBytes": info.database_bytes,
+        "sha256": info.sha256,
+    });
+    let mut database = File::open(database)?;
+    seal.seal(&mut out, &mut |out| {
+        writeln!(out, "{MAGIC}\n{header}")?;
+        std::io::copy(&mut database, out).map(|_| ())
+    })?;
+    out.sync_all()?;
+    Ok(())
+}
+
+fn read_header(from: &mut BufReader<impl Read>) -> Result<BackupInfo> {
     let no_backup = || Error::new(Kind::Place, "the file is no backup of Vitae");
     let mut line = String::new();
     from.take(64).read_line(&mut line).map_err(|_| no_backup())?;
@@ -146,39 +190,65 @@ fn read_header(from: &mut BufReader<File>) -> Result<BackupInfo> {
     })
 }
 
-/// What a backup file says of itself.
-pub fn backup_info(file: &Path) -> Result<BackupInfo> {
-    read_header(&mut BufReader::new(File::open(file)?))
+/// A backup that is read from its beginning to its end, once.
+pub struct BackupReader<R> {
+    from: BufReader<R>,
+    info: BackupInfo,
 }
 
-/// Unpacks a backup into a folder that holds no practice. Size and hash are checked first.
-///
-/// The record is then opened with [`Store::open`] and should be verified.
-pub fn restore(file: &Path, folder: &Path) -> Result<BackupInfo> {
-    let mut from = BufReader::new(File::open(file)?);
-    let info = read_header(&mut from)?;
-    let (size, sha256) = digest(&mut from)?;
-    if (size, &sha256) != (info.database_bytes, &info.sha256) {
-        return Err(Error::new(
-            Kind::Corrupt,
-            format!("the backup is damaged: {size} bytes with another SHA-256 than it says"),
-        ));
+impl<R: Read> BackupReader<R> {
+    /// Reads what the backup says of itself.
+    pub fn new(from: R) -> Result<BackupReader<R>> {
+        let mut from = BufReader::new(from);
+        let info = read_header(&mut from)?;
+        Ok(BackupReader { from, info })
     }
-    let mut builder = std::fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder)?;
-    let target = folder.join(schema::FILE);
-    if target.exists() {
-        let words = format!("{} holds a practice already", folder.display());
-        return Err(Error::new(Kind::Place, words));
+
+    pub fn info(&self) -> &BackupInfo {
+        &self.info
     }
-    let mut from = BufReader::new(File::open(file)?);
-    read_header(&mut from)?;
-    let part = folder.join("vitae.db.part");
-    let mut out = File::create(&part)?;
-    std::io::copy(&mut from, &mut out)?;
-    out.sync_all()?;
-    std::fs::rename(&part, &target)?;
-    File::open(folder)?.sync_all()?;
-    Ok(info)
+
+    /// Unpacks it into a folder that holds no practice.
+    ///
+    /// The record is then opened with [`Store::open`] and should be verified.
+    ///
+    /// Errors: `Place` where a practice is; `Corrupt` when size, hash or what the backup is read
+    /// through say that bytes are not those that were written. Then nothing is left behind.
+    pub fn restore(self, folder: &Path) -> Result<BackupInfo> {
+        let target = folder.join(schema::FILE);
+        if target.exists() {
+            let words = format!("{} holds a practice already", folder.display());
+            return Err(Error::new(Kind::Place, words));
+        }
+        let is_new = !folder.exists();
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true).create(folder)?;
+        let part = folder.join("vitae.db.part");
+        let outcome = self.unpack(&part, &target);
+        if outcome.is_err() {
+            let _absent = std::fs::remove_file(&part);
+            if is_new {
+                let _used = std::fs::remove_dir(folder);
+            }
+        }
+        outcome
+    }
+
+    fn unpack(mut self, part: &Path, target: &Path) -> Result<BackupInfo> {
+        let mut out = File::create(part)?;
+        let (size, sha256) = digest(&mut self.from, &mut out)?;
+        if (size, &sha256) != (self.info.database_bytes, &self.info.sha256) {
+            return Err(Error::new(
+                Kind::Corrupt,
+                format!("the backup is damaged: {size} bytes with another SHA-256 than it says"),
+            ));
+        }
+        out.sync_all()?;
+        std::fs::rename(part, target)?;
+        if let Some(folder) = target.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(self.info)
+    }
 }

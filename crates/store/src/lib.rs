@@ -50,7 +50,7 @@ mod window;
 mod writer;
 
 pub use audit_key::{AuditKey, AuditVerifier, Signs};
-pub use backup::{BackupInfo, backup_info, restore};
+pub use backup::{BackupInfo, BackupReader, Fill, Plain, Seal};
 pub use contained::SORT_CONTAINED_MAX;
 pub use disk::postgres::Database;
 pub use error::{CommitError, Error, Kind, Result};

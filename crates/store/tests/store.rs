@@ -553,21 +553,26 @@ fn a_backup_restores_the_same_record_and_damage_is_refused() {
         write(&store, vec![put(&patient(&format!("p{i}"), "Stone", "1980"), Expect::New)]);
     }
     let file = folder.path().join("backup");
-    let info = store.backup(&file, "{}", |_, _| {}).expect("backup");
+    let info = store.backup(&file, "{}", &store::Plain, |_, _| {}).expect("backup");
     write(&store, vec![put(&patient("late", "Stone", "1980"), Expect::New)]);
+    let restore = |to: &Folder| {
+        let from = std::fs::File::open(&file).expect("open");
+        store::BackupReader::new(from).and_then(|backup| backup.restore(to.path()))
+    };
     let copy = Folder::new();
-    assert_eq!(store::restore(&file, copy.path()).expect("restore"), info);
+    assert_eq!(restore(&copy).expect("restore"), info);
     let restored = Store::open(copy.path(), &key, clock()).expect("open");
     let (done, findings) = restored.verify(|_, _| {}).expect("verify");
     assert_eq!((done.resources, findings), (40, vec![]));
-    let again = store::restore(&file, copy.path()).expect_err("not empty");
+    let again = restore(&copy).expect_err("not empty");
     assert_eq!(again.kind, Kind::Place);
     let mut bytes = std::fs::read(&file).expect("read");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&file, bytes).expect("write");
     let other = Folder::new();
-    assert_eq!(store::restore(&file, other.path()).expect_err("damaged").kind, Kind::Corrupt);
+    assert_eq!(restore(&other).expect_err("damaged").kind, Kind::Corrupt);
+    assert!(!other.path().exists(), "nothing is left behind");
 }
 
 #[test]

@@ -60,10 +60,20 @@ pub enum Command {
     #[command(after_help = "Example:\n  vitae verify --data practice")]
     Verify(Verify),
     /// Copy a practice, also while it is served.
-    #[command(after_help = "Example:\n  vitae backup --data practice --to practice.backup")]
+    #[command(after_help = "Example:\n  vitae backup --data practice --to practice.backup\n  \
+        vitae backup --data practice --to practice.backup \
+        --recipient age1…\n\n\
+        With a recipient, or the setting backup_recipients, the file is encrypted to it (age): \
+        whoever has the server and all its keys cannot read it.")]
     Backup(Backup),
+    /// Make a key for backups: its private half goes to a file, its public half is printed.
+    #[command(after_help = "Example:\n  vitae backup-key --to backup.identity\n\n\
+        Make it on another computer than the server, and keep it off it: on a medium in a safe. \
+        Without it nobody opens a backup that is encrypted to it.")]
+    BackupKey(BackupKey),
     /// Bring a backup back into an empty folder, verified.
-    #[command(after_help = "Example:\n  vitae restore --from practice.backup --data practice")]
+    #[command(after_help = "Example:\n  vitae restore --from practice.backup --data practice\n  \
+        vitae restore --from practice.backup --data practice --identity backup.identity")]
     Restore(Restore),
     /// Move a practice from its folder to a PostgreSQL database, or back; verified.
     #[command(after_help = "Example:\n  vitae move --data practice \
@@ -439,6 +449,17 @@ pub struct Backup {
     /// File to write.
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
+    /// Public half of a key that opens the file, as `backup-key` or age-keygen prints it, in place
+    /// of those of the setting `backup_recipients`; may be given several times: each opens it.
+    #[arg(long, value_name = "KEY")]
+    pub recipient: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct BackupKey {
+    /// The new file; for its owner only.
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -446,6 +467,9 @@ pub struct Restore {
     /// File that `backup` wrote.
     #[arg(long, value_name = "FILE")]
     pub from: PathBuf,
+    /// File with the private half of a key to which the backup is encrypted.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
     #[command(flatten)]
     pub data: Data,
 }

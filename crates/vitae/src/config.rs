@@ -101,6 +101,10 @@ settings! {
         "File of SHA-1 hashes of passwords that are known to others, such as the one of Have I \
          Been Pwned ordered by hash: one a line in hexadecimal, with or without `:` and a count. \
          Nobody may choose one of them on a page; a table of common ones is always looked at.";
+    backup_recipients: Vec<String> = Vec::new(),
+        "Public keys to which `vitae backup` encrypts, as `vitae backup-key` or age-keygen prints \
+         them, such as `[\"age1…\"]`; each opens the backup, and this server cannot. The setting \
+         is looked for in `vitae.toml` of the data folder; in the environment commas part them.";
     log: String = "info".to_owned(),
         "What to log on stderr: `error`, `warn`, `info`, `debug`, or a filter such as \
          `info,rest=debug`.";
@@ -147,6 +151,29 @@ impl Setting for Option<String> {
     #[cfg(test)]
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "not set".to_owned(), Setting::show)
+    }
+}
+
+impl Setting for Vec<String> {
+    fn read(value: toml::Value) -> std::result::Result<Self, String> {
+        let words = "write a list of texts, such as [\"a\", \"b\"]";
+        match value {
+            toml::Value::Array(list) => list
+                .into_iter()
+                .map(|value| String::read(value).map_err(|_| words.to_owned()))
+                .collect(),
+            _ => Err(words.to_owned()),
+        }
+    }
+
+    fn parse(text: &str) -> std::result::Result<Self, String> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        Ok(parts.map(str::to_owned).collect())
+    }
+
+    #[cfg(test)]
+    fn show(&self) -> String {
+        format!("`{self:?}`")
     }
 }
 
@@ -243,6 +270,8 @@ mod tests {
             ("listen = \"8080\"", "listen: write an address"),
             ("worker_threads = -1", "worker_threads: write a number"),
             ("log_json = \"yes\"", "log_json: write true or false"),
+            ("backup_recipients = \"x\"", "backup_recipients: write a list"),
+            ("backup_recipients = [1]", "backup_recipients: write a list"),
             ("[server]\nlog = \"x\"", "server: unknown"),
             ("=", "TOML parse error"),
         ] {
@@ -257,6 +286,9 @@ mod tests {
         let lookup = |name: &str| (name == "VITAE_LISTEN").then(|| "127.0.0.1:1".to_owned());
         config.set_from(lookup).expect("good");
         assert_eq!(config.listen.port(), 1);
+        let lookup = |name: &str| (name == "VITAE_BACKUP_RECIPIENTS").then(|| "a, b,".to_owned());
+        config.set_from(lookup).expect("good");
+        assert_eq!(config.backup_recipients, ["a", "b"]);
         assert!(config.set_from(|_| Some("nonsense".to_owned())).is_err());
     }
 

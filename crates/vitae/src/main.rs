@@ -11,6 +11,7 @@ mod keys;
 mod memory;
 mod practice;
 mod progress;
+mod seal;
 
 use std::process::ExitCode;
 

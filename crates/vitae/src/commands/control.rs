@@ -20,11 +20,12 @@ const FILE: &str = "control.sock";
 /// Bytes of a question.
 const QUESTION_BYTES_MAX: u64 = 256 * 1024;
 
-/// Asks the process that serves `data`, if there is one, to run this process's own command line.
-pub fn ask(data: &Path) -> Result<Option<Done>> {
+/// Asks the process that serves `data`, if there is one, to run this process's own command line
+/// with `more` behind it.
+pub fn ask(data: &Path, more: &[String]) -> Result<Option<Done>> {
     let Ok(mut stream) = UnixStream::connect(data.join(FILE)) else { return Ok(None) };
     let cwd = std::env::current_dir().context(|| "this folder cannot be named".to_owned())?;
-    let args = std::env::args().map(Value::from);
+    let args = std::env::args().chain(more.iter().cloned()).map(Value::from);
     let question = Value::object([
         ("args", Value::array(args)),
         ("cwd", Value::from(cwd.display().to_string())),

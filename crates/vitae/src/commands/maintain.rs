@@ -1,14 +1,17 @@
-//! `verify`, `backup`, `restore`.
+//! `verify`, `backup`, `backup-key`, `restore`.
 
 use std::path::Path;
 
 use super::audit::head::Head;
 use super::{Done, place};
-use crate::cli::{Backup, Restore, Verify};
+use crate::cli::{Backup, BackupKey, Command, Restore, Verify};
+use crate::config::Config;
 use crate::failure::{Context, Failure, Result};
 use crate::practice::{OFFLINE_BASE_URL, Open, Practice};
 use crate::progress::bar;
+use crate::seal::{Sealed, Unsealed, new_identity};
 use fhir::json::Value;
+use store::BackupReader;
 
 pub fn verify(args: &Verify, open: &Open) -> Result<Done> {
     check(open, args.json)
@@ -73,19 +76,51 @@ pub fn backup(args: &Backup, open: &Open, cwd: &Path) -> Result<Done> {
                     and its log, or pg_dump; vitae export writes all resources";
         return Err(Failure::new(text));
     }
+    let sealed = Sealed::to(&recipients(args, cwd)?)?;
+    let seal: &dyn store::Seal = match &sealed {
+        Some(sealed) => sealed,
+        None => &store::Plain,
+    };
     let to = place(cwd, &args.to);
     let bar = bar(0, "pages");
-    let info = open.record.backup(&to, practice.to_json().trim_end(), |n, all| {
+    let info = open.record.backup(&to, practice.to_json().trim_end(), seal, |n, all| {
         bar.set_length(all);
         bar.set_position(n);
     })?;
     bar.finish_and_clear();
-    Ok(Done::said(format!(
+    let mut out = format!(
         "{} holds {} bytes, SHA-256 {}; without the master key it opens nothing",
         to.display(),
         info.database_bytes,
         info.sha256
-    )))
+    );
+    if let Some(sealed) = &sealed {
+        out.push_str(&format!(", and without the private half of {sealed} neither"));
+    }
+    Ok(Done::said(out))
+}
+
+/// To whom a backup is encrypted: the command line says so, or the settings do.
+fn recipients(args: &Backup, cwd: &Path) -> Result<Vec<String>> {
+    match args.recipient.is_empty() {
+        false => Ok(args.recipient.clone()),
+        true => Ok(Config::load(None, &place(cwd, &args.data.data))?.backup_recipients),
+    }
+}
+
+/// What the serving process is told beyond the command line: its environment may be another, and
+/// a backup must not be more readable than where it was asked for.
+pub fn more(command: &Command) -> Result<Vec<String>> {
+    let Command::Backup(args) = command else { return Ok(Vec::new()) };
+    if !args.recipient.is_empty() {
+        return Ok(Vec::new());
+    }
+    let recipients = recipients(args, Path::new(""))?;
+    Ok(recipients.into_iter().map(|recipient| format!("--recipient={recipient}")).collect())
+}
+
+pub fn backup_key(args: &BackupKey) -> Result<Done> {
+    new_identity(&args.to).map(Done::said)
 }
 
 pub fn restore(args: &Restore) -> Result<Done> {
@@ -96,8 +131,9 @@ pub fn restore(args: &Restore) -> Result<Done> {
         return Err(Failure::new(text));
     }
     let what = || format!("{} cannot be read", args.from.display());
-    let info = store::backup_info(&args.from).context(what)?;
-    let practice = Practice::parse(&info.practice)
+    let from = Unsealed::open(&args.from, args.identity.as_deref())?;
+    let backup = BackupReader::new(from).context(what)?;
+    let practice = Practice::parse(&backup.info().practice)
         .ok_or_else(|| Failure::new(format!("{} does not name a practice", args.from.display())))?;
     if args.data.database_url.is_some() {
         let text = "a backup is restored into a folder; then vitae move brings it to the database";
@@ -105,7 +141,7 @@ pub fn restore(args: &Restore) -> Result<Done> {
     }
     // Without the key there is nothing to restore.
     practice.data_key()?;
-    store::restore(&args.from, data)?;
+    backup.restore(data)?;
     practice.write(data)?;
     let (_, open) = Practice::open(data, None, OFFLINE_BASE_URL)?;
     let mut done = check(&open, false)?;

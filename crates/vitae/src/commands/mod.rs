@@ -49,6 +49,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Demo(args) => return demo::demo(args),
         Command::Generate(args) => generate::generate(args)?,
         Command::Restore(args) => maintain::restore(args)?,
+        Command::BackupKey(args) => maintain::backup_key(args)?,
         Command::Key { command } => key::key(command)?,
         Command::Move(args) => relocate::relocate(args)?,
         Command::Fhirpath(args) => return fhirpath::fhirpath(args),
@@ -99,7 +100,7 @@ fn database_url(data: &Data) -> Result<Option<String>> {
 
 fn on_data(command: &Command) -> Result<Done> {
     let data = data_of(command).ok_or_else(|| Failure::usage("this command has no --data"))?;
-    if let Some(done) = control::ask(&data.data)? {
+    if let Some(done) = control::ask(&data.data, &maintain::more(command)?)? {
         return Ok(done);
     }
     let url = database_url(data)?;
