@@ -78,7 +78,7 @@ fn find(v: &Ask) -> Markup {
                 }
                 ul.rows {
                     @for row in found {
-                        li {
+                        li.acts {
                             span.row-title { (components::name(&row.name)) }
                             span.row-side { (row.age) " " (row.sex) " · " (row.birth_date) }
                             form method="post" action="/emergency/choose" {
@@ -98,7 +98,7 @@ fn why(v: &Ask) -> Markup {
     html! {
         form.card method="post" action="/emergency" data-test="emergency-form" {
             div.card-head {
-                h2 { (components::name(&row.name)) }
+                h2 { span { (components::name(&row.name)) } }
                 span.more { (row.age) " " (row.sex) " · born " (row.birth_date) }
             }
             div.card-body.fields {
@@ -167,8 +167,10 @@ fn one(c: &Case) -> Markup {
         section.card data-test="emergency" data-id=(c.id) {
             div.card-head {
                 h2 {
-                    bdi { (c.who) } " opened the chart of "
-                    a href={ "/patients/" (c.patient) } { bdi { (c.patient_name) } }
+                    span {
+                        bdi { (c.who) } " opened the chart of "
+                        a href={ "/patients/" (c.patient) } { bdi { (c.patient_name) } }
+                    }
                 }
                 span.more {
                     @if c.is_open { span.tag.critical { "open" } " " }
