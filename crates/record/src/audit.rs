@@ -29,10 +29,12 @@ mod segment;
 pub(crate) mod unusual;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use fhir::date::format_instant;
 use fhir::json::write_string;
 use fhir_tables::ResourceType;
+use memchr::memmem::Finder;
 
 use crate::request::{HistoryOf, Request};
 use crate::write::Op;
@@ -187,7 +189,9 @@ pub(crate) fn patients_in(rt: ResourceType, id: &str, body: &str, into: &mut BTr
         into.insert(id.to_owned());
     }
     const BEFORE: &str = "\"reference\":\"Patient/";
-    for at in memchr::memmem::find_iter(body.as_bytes(), BEFORE) {
+    // Every shown resource is looked through: the finder is made once.
+    static FINDER: OnceLock<Finder<'static>> = OnceLock::new();
+    for at in FINDER.get_or_init(|| Finder::new(BEFORE)).find_iter(body.as_bytes()) {
         let rest = &body[at + BEFORE.len()..];
         let id = &rest[..rest.find(['"', '/', '#', '?']).unwrap_or(0)];
         if !id.is_empty() && !into.contains(id) {

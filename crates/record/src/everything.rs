@@ -380,8 +380,9 @@ impl<'a> Walk<'a> {
                 return false;
             }
         };
-        let stored = str::from_utf8(body).unwrap_or_default();
-        crate::audit::patients_in(head.rt, &head.id, stored, &mut self.outcome.patients);
+        if head.rt == ResourceType::PATIENT && !self.outcome.patients.contains(&head.id) {
+            self.outcome.patients.insert(head.id.clone());
+        }
         let base_url = self.base_url;
         self.entries.entry(|out| {
             full_url(base_url, head.rt.name(), &head.id, out);
@@ -410,7 +411,14 @@ impl<'a> Walk<'a> {
                 let rest = &body[at + skipped..];
                 let end = memchr::memchr(b'"', rest).unwrap_or(0);
                 let Ok(reference) = str::from_utf8(&rest[..end]) else { continue };
-                let Some((ty, _)) = reference.split_once('/') else { continue };
+                let Some((ty, id)) = reference.split_once('/') else { continue };
+                // Who is concerned is found on the way, as `audit::patients_in` does.
+                if ty == ResourceType::PATIENT.name() {
+                    let id = &id[..id.find(['/', '#', '?']).unwrap_or(id.len())];
+                    if !id.is_empty() && !self.outcome.patients.contains(id) {
+                        self.outcome.patients.insert(id.to_owned());
+                    }
+                }
                 if !self.is_included(ty, is_root) || self.met.contains(reference) {
                     continue;
                 }

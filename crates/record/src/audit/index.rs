@@ -27,6 +27,8 @@ const SEGMENT_LEAVES: u32 = 65_536;
 const ROOT_LEAVES: u64 = 256;
 /// Leaves that are read at a time.
 const TOGETHER: usize = 8_192;
+/// Leaves that one step in the background indexes, more or less.
+const PART_LEAVES: u64 = 16_384;
 const MANIFEST: &[u8] = b"m";
 
 /// What this process knows of the index.
@@ -145,7 +147,14 @@ impl Index {
     /// Errors: those of the store; nothing is lost then.
     pub fn catch_up(&self, record: &Record) -> Result<u64> {
         let mut state = self.state();
-        state.catch_up(record)
+        state.catch_up(record, u64::MAX)
+    }
+
+    /// As [`Index::catch_up`], no more than a part: for the step behind those who read and write,
+    /// which must not take the processor from them when they are many.
+    pub fn catch_up_some(&self, record: &Record) -> Result<u64> {
+        let mut state = self.state();
+        state.catch_up(record, PART_LEAVES)
     }
 
     /// All parts of the log in its order, as they are now, for this question.
@@ -156,7 +165,7 @@ impl Index {
         minutes: Option<(u32, u32)>,
     ) -> Result<Vec<Part>> {
         let mut state = self.state();
-        state.catch_up(record)?;
+        state.catch_up(record, u64::MAX)?;
         let on_disk = |segment: &Segment| Part {
             first: segment.first,
             n: segment.n,
@@ -242,7 +251,7 @@ impl Index {
     /// Errors: `Invalid` beyond the end of the log.
     pub fn proof(&self, record: &Record, m: u64, n: u64) -> Result<Vec<Hash>> {
         let mut state = self.state();
-        state.catch_up(record)?;
+        state.catch_up(record, u64::MAX)?;
         let (segments, tail) = (&state.segments, &state.tail);
         if n > tail.end() || m > n {
             return Err(Error::new(Kind::Invalid, format!("the log has {} leaves", tail.end())));
@@ -268,7 +277,7 @@ impl Index {
             commit(record, WriteSet { items, ..WriteSet::default() })?;
         }
         *state = State::default();
-        state.catch_up(record)?;
+        state.catch_up(record, u64::MAX)?;
         Ok(())
     }
 }
@@ -356,7 +365,7 @@ fn commit(record: &Record, set: WriteSet) -> Result<bool> {
 }
 
 impl State {
-    fn catch_up(&mut self, record: &Record) -> Result<u64> {
+    fn catch_up(&mut self, record: &Record, most: u64) -> Result<u64> {
         if self.manifest.is_none() {
             self.load(record)?;
         }
@@ -372,6 +381,9 @@ impl State {
             if self.tail.n == SEGMENT_LEAVES {
                 self.close_segment(record)?;
             } else if leaves.len() < TOGETHER.min(room) {
+                return Ok(n_new);
+            }
+            if n_new >= most {
                 return Ok(n_new);
             }
         }

@@ -35,6 +35,8 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 const INDEX_EVERY: Duration = Duration::from_secs(10);
 /// How often unusual access is looked for.
 const WATCH_EVERY: Duration = Duration::from_secs(60);
+/// Steps of looking for unusual access, each time.
+const WATCH_STEPS_MAX: usize = 5;
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
@@ -255,7 +257,7 @@ async fn tell(told: Arc<Witnesses>) {
 async fn index_audit(record: Record) {
     loop {
         let record = record.clone();
-        match tokio::task::spawn_blocking(move || record.index_audit()).await {
+        match tokio::task::spawn_blocking(move || record.index_audit_some()).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::error!(%error, "the audit log was not indexed"),
             Err(error) => tracing::error!(%error, "the audit log was not indexed"),
@@ -330,12 +332,14 @@ fn watch_once(open: &Open, hours: Hours, zone: &TimeZone) -> Result<()> {
         window_days: hours.window_days,
         charts_a_day: hours.charts_a_day,
     };
-    loop {
+    // What is left is looked at a minute later: those who work come first.
+    for _ in 0..WATCH_STEPS_MAX {
         let ctx = record::Ctx::system("watch", open.record.now_ms());
         if open.record.watch_access(&ctx, &watch).context(what)? == 0 {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 /// Removes sessions, tokens and connections that are over, now and then.
